@@ -1,0 +1,54 @@
+# S3 Hydration. `make` or `make help` lists the targets; every target sets up what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo sandbox test lint format build lock clean
+
+VENV     := .venv
+PYTHON_  := $(VENV)/bin/python
+EMULATOR := .build/emulator
+CODE     := producer_events consumer_replicator service-catalog tests
+DIR      ?=
+ARGS     ?=
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: tests/requirements.txt tests/set-up.sh
+	@tests/set-up.sh $(VENV) $<
+
+$(EMULATOR)/.installed: tests/sandbox/requirements.txt tests/set-up.sh
+	@tests/set-up.sh $(EMULATOR) $<
+
+setup: $(VENV)/.installed $(EMULATOR)/.installed
+
+demo: setup ## two accounts on this machine, real files replicated and proven byte for byte (DIR=folder of your own)
+	@$(PYTHON_) -m tests.sandbox demo $(if $(DIR),--dir "$(DIR)") $(ARGS)
+
+sandbox: setup ## the two accounts stay up until Ctrl-C (ARGS="--detach", ARGS="--stop")
+	@$(PYTHON_) -m tests.sandbox up $(ARGS)
+
+test: setup lint ## lint, types, templates, and every test
+	@$(PYTHON_) -m pytest $(ARGS)
+
+lint: $(VENV)/.installed ## ruff, mypy --strict, cfn-lint
+	@$(PYTHON_) -m ruff check $(CODE)
+	@$(PYTHON_) -m ruff format --check $(CODE)
+	@$(PYTHON_) -m mypy
+	@$(VENV)/bin/cfn-lint service-catalog/producer/template.yaml service-catalog/consumer/template.yaml
+
+format: $(VENV)/.installed ## ruff's formatter and its safe fixes
+	@$(PYTHON_) -m ruff check --fix $(CODE)
+	@$(PYTHON_) -m ruff format $(CODE)
+
+build: $(VENV)/.installed ## the function's zip, reproducible, for arm64 and x86_64; its size and cold import time
+	@$(PYTHON_) service-catalog/publishing/function_zip.py $(ARGS)
+
+lock: ## pins the requirements again, with hashes
+	@tests/set-up.sh .build/lock tests/requirements-lock.txt
+	@for f in consumer_replicator tests tests/sandbox; do \
+	  .build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.12 --generate-hashes --no-annotate \
+	    --no-emit-index-url --custom-compile-command 'make lock' $$f/requirements.in -o $$f/requirements.txt; done
+
+clean: ## everything that a build or a test run made
+	@rm -rf .build .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
