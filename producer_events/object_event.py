@@ -11,8 +11,7 @@ envelope (https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html).
 - Unknown fields are ignored and the major version must be equal, as the page above asks ("equal-to comparison on the
   major version"). The schema's version is `detail.event-version`, "1.1" today; `version` and `detail.version` are "0"
   in all events, and another number there would be another envelope. A version that is absent is today's.
-- What does not fit raises BadEvent, whose message is one plain sentence, safe to log and to show: what it quotes is
-  bounded and escaped. Of a JSON object that names a field twice, the last one counts.
+- What does not fit raises BadEvent, and nothing else is raised, whatever the message is.
 """
 
 from collections.abc import Mapping
@@ -20,29 +19,14 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
 
+from producer_events.message_body import BadEvent, decode, excerpt, no_event, plain
 from producer_events.sequencer import normalised
 
-MAX_BODY_BYTES: Final = 1024 * 1024
-"""Of one SQS message: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html."""
+__all__ = ["DETAIL_TYPES", "MAX_KEY_BYTES", "BadEvent", "ObjectEvent", "decode", "parse_object_event"]
+
 MAX_KEY_BYTES: Final = 1024
 """Of UTF-8: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html."""
-
-type BadEventCode = Literal["not-json", "not-an-object-event", "unknown-version"]
-BAD_EVENT_CODES: Final[Mapping[BadEventCode, str]] = {
-    "not-json": "the message is not a JSON document in UTF-8",
-    "not-an-object-event": "the message is JSON, but no S3 object event that is replicated, or one with a field amiss",
-    "unknown-version": "the event's major version is not the one that this code was written for",
-}
-
-
-class BadEvent(ValueError):  # noqa: N818 the noun of the contract
-    """A message that is no object event. `code` is one of BAD_EVENT_CODES; the text is one printable ASCII sentence."""
-
-    def __init__(self, code: BadEventCode, message: str) -> None:
-        super().__init__(message)
-        self.code: Final = code
 
 
 def _moment(value: object) -> object:
@@ -188,39 +172,19 @@ DETAIL_TYPES: Final = tuple(_MODELS)
 
 
 def parse_object_event(body: str | bytes | Mapping[str, Any]) -> ObjectEvent:
-    """The event in an SQS message body, or in what `decode` made of one. BadEvent for everything else, whatever it is."""
+    """The event in an SQS message body, or in what `decode` made of one. BadEvent for everything else, of any type."""
     envelope = body if isinstance(body, Mapping) else decode(body)
     if envelope.get("source") != "aws.s3":
-        raise _no_event(f"its source is {_excerpt(envelope.get('source'))}, not aws.s3")
+        raise no_event(f"its source is {excerpt(envelope.get('source'))}, not aws.s3")
     detail_type = envelope.get("detail-type")
     model = _MODELS.get(detail_type) if isinstance(detail_type, str) else None
     if model is None:
-        raise _no_event(f"its detail-type is {_excerpt(detail_type)}, which is not replicated")
+        raise no_event(f"its detail-type is {excerpt(detail_type)}, which is not replicated")
     _refuse_other_majors(envelope)
     try:
         return model.model_validate(envelope)
     except ValidationError as error:
-        raise _no_event(_first_fault(error)) from None
-
-
-def decode(body: str | bytes) -> dict[str, Any]:
-    """The JSON object in a message body. BadEvent where there is none, whatever `body` is."""
-    if not isinstance(body, str | bytes):
-        raise _no_event(f"it is {_excerpt(body)}, not a JSON object")
-    try:
-        raw = body.encode() if isinstance(body, str) else body
-    except UnicodeEncodeError:
-        raise BadEvent("not-json", "The message is not text that UTF-8 can carry.") from None
-    if len(raw) > MAX_BODY_BYTES:
-        raise _no_event(f"it has {len(raw)} bytes, more than the {MAX_BODY_BYTES} that a queue carries")
-    try:
-        # Unlike the standard library's reader: bounded depth, no NaN, no lone surrogates.
-        document = from_json(raw, allow_inf_nan=False, cache_strings="keys")
-    except ValueError as error:
-        raise BadEvent("not-json", f"The message is not JSON: {_plain(str(error))}.") from None
-    if not isinstance(document, dict):
-        raise _no_event(f"it is {_excerpt(document)}, not a JSON object")
-    return document
+        raise no_event(_first_fault(error)) from None
 
 
 def _refuse_other_majors(envelope: Mapping[str, Any]) -> None:
@@ -234,13 +198,7 @@ def _refuse_other_majors(envelope: Mapping[str, Any]) -> None:
         if version is None:
             continue
         if not isinstance(version, str) or version.split(".", 1)[0] != known:
-            raise BadEvent(
-                "unknown-version", f"The event's {name} is {_excerpt(version)}; only major {known} is known."
-            )
-
-
-def _no_event(why: str) -> BadEvent:
-    return BadEvent("not-an-object-event", f"The message is no S3 object event: {why}.")
+            raise BadEvent("unknown-version", f"The event's {name} is {excerpt(version)}; only major {known} is known.")
 
 
 def _first_fault(error: ValidationError) -> str:
@@ -249,14 +207,4 @@ def _first_fault(error: ValidationError) -> str:
     field = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "missing":
         return f"{field} is missing"
-    return f"{field}: {_plain(fault['msg'].removeprefix('Value error, '))}"
-
-
-def _excerpt(value: object) -> str:
-    if isinstance(value, str):
-        return ascii(value[:40]) + ("..." if len(value) > 40 else "")
-    return "absent" if value is None else f"a {type(value).__name__}"
-
-
-def _plain(text: str) -> str:
-    return ascii(text[:200])[1:-1]
+    return f"{field}: {plain(fault['msg'].removeprefix('Value error, '))}"
