@@ -7,7 +7,7 @@ from ministack import app
 from tests.sandbox.emulator import principals, organisation, secure_transport  # noqa: F401
 from tests.sandbox.emulator import queues, delivery, event_buses, bucket_events  # noqa: F401
 from tests.sandbox.emulator import object_checksums, object_requests, object_etags  # noqa: F401
-from tests.sandbox.emulator import alarms, recorder  # noqa: F401
+from tests.sandbox.emulator import alarms, recorder, lifeline  # noqa: F401
 # isort: on
 
 app.main()

@@ -1,0 +1,16 @@
+"""Ends the emulator and its function workers when the process that started it is gone, however that ended."""
+
+import os
+import signal
+import sys
+import threading
+
+
+def wait_for_the_end() -> None:
+    """The starter holds the other end of standard input, so that it closes with the starter."""
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGTERM)
+
+
+if os.environ["SANDBOX_LIFELINE"] == "stdin":
+    threading.Thread(target=wait_for_the_end, name="lifeline", daemon=True).start()
