@@ -1,0 +1,290 @@
+"""converge(key): brings one replica to its source's current state, whatever the hint said.
+
+The steps of the protocol, in its order. Each may be repeated after a crash; `plan` decides, this acts. The rules it
+keeps: a replica is only written against the ETag that belongs to the row read before the source; a row is only written
+under the generation read; after any refusal everything is read again; "nothing to do" is only said under a row write.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from consumer_replicator import plan, tags
+from consumer_replicator.copier import Copier
+from consumer_replicator.deadline import Deadline
+from consumer_replicator.errors import ErrorClass, HydrationError, ReplicaMoved, RowMoved, SourceMoved
+from consumer_replicator.hint import Hint
+from consumer_replicator.manifest import Manifest
+from consumer_replicator.outcome import Deleted, Failed, Outcome, Replicated, Skipped, SkipReason, TagsReplicated
+from consumer_replicator.plan import DeletePolicy, ReplicaSeen, View
+from consumer_replicator.queue import Queue
+from consumer_replicator.replica import Replica, Writing
+from consumer_replicator.row import ReplicaVersion, Row, State, generation_of, successor, touched
+from consumer_replicator.source import Source, SourceObject
+from consumer_replicator.tags import Tags
+from producer_events.scope import OutOfScope, Scope
+
+MAX_PASSES = 8
+
+
+class _Again(Exception):
+    """Start over with the row; `slow`: with a HEAD of the replica."""
+
+    def __init__(self, *, slow: bool) -> None:
+        super().__init__()
+        self.slow = slow
+
+
+type Result = tuple[Outcome, Row | None]
+"""What became of the hint, and the row as this copier left it (None: there is none)."""
+
+
+class Converger:
+    """`confirm_delay`: seconds that no invocation can outlive. `now`: seconds since the epoch."""
+
+    def __init__(
+        self,
+        source: Source,
+        replica: Replica,
+        manifest: Manifest,
+        queue: Queue,
+        copier: Copier,
+        *,
+        scope: Scope,
+        policy: DeletePolicy,
+        confirm_delay: float,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._replica = replica
+        self._manifest = manifest
+        self._queue = queue
+        self._copier = copier
+        self._scope = scope
+        self._policy = policy
+        self._confirm_delay = confirm_delay
+        self._now = now
+
+    def converge(self, hint: Hint, row: Row | None, deadline: Deadline) -> Result:
+        """Converges the hint's key, beginning with `row`, read before.
+
+        :raises HydrationError: the hint must come back: a transient failure, or `contended`, or `out-of-time`.
+        """
+        slow = False
+        for _ in range(MAX_PASSES):
+            deadline.check()
+            try:
+                return self._pass(hint, row, slow, deadline)
+            except _Again as again:
+                slow = again.slow
+            except ReplicaMoved:
+                slow = True
+            except SourceMoved:
+                slow = False
+            row = self._manifest.read(hint.key)
+        raise HydrationError("contended")
+
+    def _pass(self, hint: Hint, row: Row | None, slow: bool, deadline: Deadline) -> Result:
+        early = plan.before_reading(hint, row)
+        if early:
+            return Skipped(early.reason), row
+        try:
+            seen = self._look(hint.key, row) if slow else None
+            with self._source.current(hint.key) as current:
+                found = current if current and self._in_scope(hint.key, current) else None
+                return self._act(
+                    View(
+                        hint=hint,
+                        row=row,
+                        source=found.identity if found else None,
+                        policy=self._policy,
+                        slow=slow,
+                        seen=seen,
+                        ripe=row is not None and self._wait(row) <= 0,
+                    ),
+                    found,
+                    deadline,
+                )
+        except HydrationError as error:
+            if error.error_class is not ErrorClass.PERMANENT:
+                raise
+            return self._fail(hint, row, error)
+
+    def _in_scope(self, key: str, current: SourceObject) -> bool:
+        """An object that left the scope by its size is as good as deleted."""
+        return not isinstance(self._scope.judge(key, current.identity.size), OutOfScope)
+
+    def _look(self, key: str, row: Row | None) -> ReplicaSeen | None:
+        """HEAD of the replica, then the row again: what HEAD saw must belong to the generation that we rely on."""
+        seen = self._replica.head(key)
+        if generation_of(self._manifest.read(key)) != generation_of(row):
+            raise _Again(slow=True)
+        return seen
+
+    def _wait(self, row: Row) -> float:
+        """Seconds until no invocation that was alive when the row was written can be alive."""
+        return row.written_at + self._confirm_delay - self._now()
+
+    def _act(self, view: View, found: SourceObject | None, deadline: Deadline) -> Result:  # noqa: C901, PLR0911 - one line per decision
+        match plan.decide(view):
+            case plan.Skip(reason):
+                return Skipped(reason), view.row
+            case plan.Verify():
+                return self._verify(view, _there(found))
+            case plan.Touch():
+                return self._touch(view, _there(found))
+            case plan.Put(expected):
+                return self._copy(view, _there(found), expected, deadline)
+            case plan.Adopt(version):
+                return self._adopt(view, _there(found), version)
+            case plan.CancelDelete(expected):
+                return self._cancel(view, expected)
+            case plan.Tombstone(expected):
+                return self._tombstone(view, expected)
+            case plan.Delete(expected):
+                self._replica.delete(view.hint.key, expected)
+                return self._commit_deleted(view)
+            case plan.CommitDeleted():
+                return self._commit_deleted(view)
+            case plan.MarkGone():
+                row = self._write(view, self._next(view, State.GONE), slow_if_refused=False)
+                return Skipped(SkipReason.SOURCE_GONE), row
+            case plan.Delay():
+                return self._delay(view)
+            case plan.LookAgain():
+                raise _Again(slow=True)
+
+    # -- the source is there ---------------------------------------------------------------------------------------
+
+    def _verify(self, view: View, found: SourceObject) -> Result:
+        seen = self._replica.head(view.hint.key)
+        if seen is None or view.row is None or view.row.replica is None or seen.version.etag != view.row.replica.etag:
+            raise _Again(slow=True)
+        return self._touch(view, found)
+
+    def _touch(self, view: View, found: SourceObject) -> Result:
+        row = view.row
+        if row is None or row.replica is None:
+            raise AssertionError("plan touches only rows that have a replica")
+        tags_now = tags.wanted(self._source, found, view.hint, row)
+        stale = not tags_now.denied and tags_now.digest != row.tags
+        if stale:
+            self._replica.set_tags(view.hint.key, row.replica, tags_now.values)
+        after = touched(
+            row, now=self._now(), sequencer=view.hint.sequencer, tags=tags_now.digest if stale else row.tags
+        )
+        written = self._write(view, after, slow_if_refused=False)
+        if stale:
+            return TagsReplicated(self._lag(view.hint)), written
+        return Skipped(SkipReason.CURRENT, tags_denied=tags_now.denied), written
+
+    def _copy(self, view: View, found: SourceObject, expected: ReplicaVersion | None, deadline: Deadline) -> Result:
+        tags_now = tags.wanted(self._source, found, view.hint, view.row)
+        writing = Writing(
+            key=view.hint.key,
+            carried=found.carried,
+            tags=tags_now.values,
+            expected=expected,
+            source=found.identity.token(),
+            generation=generation_of(view.row),
+        )
+        copied = self._copier.copy(found, writing, deadline)
+        row = self._commit_live(view, found, copied.version, str(copied.checksum), tags_now)
+        return Replicated(
+            size=found.identity.size,
+            lag=self._lag(view.hint),
+            parts=copied.parts,
+            tags_denied=tags_now.denied,
+            missing_metadata=found.missing_metadata,
+        ), row
+
+    def _adopt(self, view: View, found: SourceObject, version: ReplicaVersion) -> Result:
+        tags_now = tags.wanted(self._source, found, view.hint, view.row)
+        if not tags_now.denied:  # those that the stopped copier gave it are not known
+            self._replica.set_tags(view.hint.key, version, tags_now.values)
+        row = self._commit_live(view, found, version, str(found.checksum) if found.checksum else None, tags_now)
+        return Replicated(
+            size=found.identity.size, lag=self._lag(view.hint), adopted=True, tags_denied=tags_now.denied
+        ), row
+
+    def _commit_live(
+        self, view: View, found: SourceObject, version: ReplicaVersion, checksum: str | None, tags_now: Tags
+    ) -> Row:
+        after = replace(
+            self._next(view, State.LIVE),
+            source=found.identity,
+            replica=version,
+            checksum=checksum,
+            tags=tags_now.digest,
+        )
+        return self._write(view, after, slow_if_refused=True)
+
+    def _cancel(self, view: View, expected: ReplicaVersion | None) -> Result:
+        """A confirm hint never copies: its redelivery would be ignored once the tombstone is gone."""
+        confirming = view.hint.tombstone is not None
+        if confirming:
+            self._queue.send_plain(view.hint.key, view.hint.event_id)
+        after = replace(self._next(view, State.PENDING), replica=expected)
+        try:
+            row: Row | None = self._write(view, after, slow_if_refused=False)
+        except _Again:
+            row = None
+        if confirming:
+            return Skipped(SkipReason.DELETE_CANCELLED), row
+        raise _Again(slow=False)
+
+    # -- the source is not there -----------------------------------------------------------------------------------
+
+    def _tombstone(self, view: View, expected: ReplicaVersion | None) -> Result:
+        """The confirm hint first: a row DELETING must never be without one."""
+        after = replace(self._next(view, State.DELETING), replica=expected)
+        self._queue.send_confirm(view.hint.key, view.hint.event_id, after.generation, self._confirm_delay)
+        return Skipped(SkipReason.DELETE_PENDING), self._write(view, after, slow_if_refused=False)
+
+    def _commit_deleted(self, view: View) -> Result:
+        after = replace(self._next(view, State.DELETED), source=None, replica=None, checksum=None, tags="")
+        return Deleted(), self._write(view, after, slow_if_refused=False)
+
+    def _delay(self, view: View) -> Result:
+        if view.row is None or view.hint.tombstone is None:
+            raise AssertionError("plan delays only confirm hints, which have a row")
+        self._queue.send_confirm(view.hint.key, view.hint.event_id, view.hint.tombstone, self._wait(view.row))
+        return Skipped(SkipReason.TOO_EARLY), view.row
+
+    # -- rows --------------------------------------------------------------------------------------------------------
+
+    def _fail(self, hint: Hint, row: Row | None, error: HydrationError) -> Result:
+        """Row FAILED(code): reconcile tries again with growing spacing. A pending delete is left as it is."""
+        if row is not None and row.state is State.DELETING:
+            raise error
+        before = row.attempts if row else 0
+        after = replace(
+            successor(row, State.FAILED, now=self._now(), sequencer=hint.sequencer, event_time=hint.event_time),
+            error=error.code,
+            attempts=before + 1,
+        )
+        try:
+            self._manifest.write(hint.key, row, after)
+        except RowMoved as refused:
+            raise _Again(slow=False) from refused
+        return Failed(error.code, str(error), final=True), after
+
+    def _next(self, view: View, state: State) -> Row:
+        hint = view.hint
+        return successor(view.row, state, now=self._now(), sequencer=hint.sequencer, event_time=hint.event_time)
+
+    def _write(self, view: View, after: Row, *, slow_if_refused: bool) -> Row:
+        try:
+            self._manifest.write(view.hint.key, view.row, after)
+        except RowMoved as refused:
+            raise _Again(slow=slow_if_refused) from refused
+        return after
+
+    def _lag(self, hint: Hint) -> float | None:
+        return None if hint.event_time is None else max(0.0, self._now() - hint.event_time)
+
+
+def _there(found: SourceObject | None) -> SourceObject:
+    if found is None:
+        raise AssertionError("plan copies only what is there")
+    return found

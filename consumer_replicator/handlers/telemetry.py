@@ -1,0 +1,110 @@
+"""One log line and one metric per outcome. Facts go into fields; a key is never a dimension.
+
+Metrics travel as EMF through the log: no call, no permission, no endpoint.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from consumer_replicator.batch import Done
+from consumer_replicator.errors import FAILURE_CODES, ErrorClass
+from consumer_replicator.outcome import Deleted, Failed, Replicated, Skipped, TagsReplicated
+
+NAMESPACE = "S3Hydration"
+COUNT, BYTES, SECONDS = MetricUnit.Count, MetricUnit.Bytes, MetricUnit.Seconds
+LOGGED_MESSAGE_CHARACTERS = 300
+
+
+class Telemetry:
+    """`service`: the instance's name, the one dimension that every metric has."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._logger = Logger(service=service, json_serializer=_ascii)
+
+    def report(self, done: Iterable[Done], *, request_id: str) -> None:
+        self._logger.append_keys(request_id=request_id)
+        plain = self._metrics()
+        by_dimension: dict[tuple[str, str, str], int] = {}
+        for each in done:
+            self._log(each)
+            for name, unit, value in measures(each):
+                plain.add_metric(name=name, unit=unit, value=value)
+            counted = classified(each)
+            if counted:
+                by_dimension[counted] = by_dimension.get(counted, 0) + 1
+        if plain.metric_set:
+            plain.flush_metrics()
+        for (metric, dimension, kind), count in by_dimension.items():
+            metrics = self._metrics()
+            metrics.add_dimension(name=dimension, value=kind)
+            metrics.add_metric(name=metric, unit=COUNT, value=count)
+            metrics.flush_metrics()
+
+    def _metrics(self) -> EphemeralMetrics:
+        return EphemeralMetrics(namespace=NAMESPACE, service=self._service)
+
+    def _log(self, each: Done) -> None:
+        say = self._logger.error if isinstance(each.outcome, Failed) else self._logger.info
+        say(type(each.outcome).__name__.lower(), extra=facts(each))
+
+
+def _ascii(document: Any) -> str:
+    """JSON with everything outside ASCII escaped: what a terminal would obey never reaches one."""
+    return json.dumps(document, default=str, ensure_ascii=True)
+
+
+def measures(each: Done) -> list[tuple[str, MetricUnit, float]]:
+    """The metrics of one outcome that have no dimension but the service."""
+    found: list[tuple[str, MetricUnit, float]] = []
+    match each.outcome:
+        case Replicated() as copy:
+            found += [("ObjectsReplicated", COUNT, 1), ("BytesReplicated", BYTES, copy.size)]
+            if copy.lag is not None:
+                found.append(("ReplicationLag", SECONDS, round(copy.lag, 3)))
+            if copy.missing_metadata:
+                found.append(("MetadataMissing", COUNT, copy.missing_metadata))
+        case TagsReplicated():
+            found.append(("TagsReplicated", COUNT, 1))
+        case Deleted():
+            found.append(("DeletesApplied", COUNT, 1))
+        case _:
+            pass
+    if getattr(each.outcome, "tags_denied", False):
+        found.append(("TagsDenied", COUNT, 1))
+    return found
+
+
+def classified(each: Done) -> tuple[str, str, str] | None:
+    """The metric of one outcome that is told apart by a dimension: (metric, dimension, value)."""
+    match each.outcome:
+        case Skipped(reason):
+            return "ObjectsSkipped", "reason", reason.value
+        case Failed(code, _, final) if final or FAILURE_CODES[code].error_class is not ErrorClass.BAD_INPUT:
+            return "ObjectsFailed", "code", code
+        case _:
+            return None
+
+
+def facts(each: Done) -> dict[str, Any]:
+    """The fields of one log line. The logger writes JSON, so a hostile key cannot break out of its line."""
+    found: dict[str, Any] = {"message_id": each.message.id, "receive_count": each.message.receive_count}
+    if each.hint:
+        found |= {"event_id": each.hint.event_id, "key": each.hint.key}
+    match each.outcome:
+        case Replicated() as copy:
+            found |= {"bytes": copy.size, "lag": copy.lag, "parts": copy.parts, "adopted": copy.adopted}
+        case TagsReplicated(lag):
+            found |= {"lag": lag}
+        case Skipped(reason, detail):
+            found |= {"reason": reason.value, "detail": detail}
+        case Failed(code, message, final):
+            found |= {"code": code, "error": message[:LOGGED_MESSAGE_CHARACTERS], "final": final}
+        case Deleted():
+            pass
+    return found

@@ -1,0 +1,106 @@
+"""A hint says that a key may have changed, never what it is now. Pure: from a message's body to a hint, and back.
+
+Three messages become hints: the producer's object events (raw EventBridge envelopes), and our own plain and confirm
+hints. A *confirm* hint belongs to one tombstone and names its generation; it deletes, and never copies.
+Our own form, JSON with every character outside ASCII escaped (SQS refuses what XML 1.0 does not allow):
+
+    {"s3-hydration-hint": 1, "kind": "confirm", "bucket": "...", "key": "...", "tombstone": 7, "id": "..."}
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from consumer_replicator.errors import Rejected
+from producer_events.object_event import BadEvent, ObjectEvent, parse_object_event
+
+MARK = "s3-hydration-hint"
+KEY_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """`event_time` in seconds since the epoch; `event_id` correlates the log lines of one event."""
+
+    key: str
+    event_id: str
+    event_time: float | None = None
+    sequencer: str | None = None
+    about_tags: bool = False
+    tombstone: int | None = None
+    receive_count: int = 1
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, populate_by_name=True)
+
+    version: Literal[1] = Field(default=1, alias=MARK)
+    bucket: Annotated[str, Field(min_length=3, max_length=63)]
+    key: Annotated[str, Field(min_length=1, max_length=KEY_BYTES)]
+    id: Annotated[str, Field(max_length=128)]
+
+
+class PlainHint(_Message):
+    kind: Literal["plain"] = "plain"
+
+
+class ConfirmHint(_Message):
+    kind: Literal["confirm"] = "confirm"
+    tombstone: Annotated[int, Field(ge=1)]
+
+
+_OWN: TypeAdapter[PlainHint | ConfirmHint] = TypeAdapter(
+    Annotated[PlainHint | ConfirmHint, Field(discriminator="kind")]
+)
+
+
+def to_body(message: PlainHint | ConfirmHint) -> str:
+    """The message as an SQS body."""
+    return json.dumps(message.model_dump(by_alias=True), ensure_ascii=True)
+
+
+def parse_hint(body: str, *, bucket: str, account: str, receive_count: int = 1) -> Hint:
+    """The hint that an SQS body carries.
+
+    :raises Rejected: not JSON, not ours, malformed, or about another bucket or account than the configured source.
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Rejected("not-json", "The message is not JSON.") from None
+    if isinstance(document, dict) and MARK in document:
+        return _from_own(document, bucket, receive_count)
+    try:
+        event = parse_object_event(document)
+    except BadEvent as bad:
+        raise Rejected(bad.code, str(bad)) from None
+    return _from_event(event, bucket, account, receive_count)
+
+
+def _from_own(document: Mapping[str, Any], bucket: str, receive_count: int) -> Hint:
+    try:
+        message = _OWN.validate_python(document)
+    except (ValidationError, RecursionError):
+        raise Rejected("bad-hint") from None
+    if message.bucket != bucket:
+        raise Rejected("foreign-bucket", f"The hint names bucket {message.bucket!a}; the source is {bucket!a}.")
+    tombstone = message.tombstone if isinstance(message, ConfirmHint) else None
+    return Hint(key=message.key, event_id=message.id, tombstone=tombstone, receive_count=receive_count)
+
+
+def _from_event(event: ObjectEvent, bucket: str, account: str, receive_count: int) -> Hint:
+    if event.bucket != bucket:
+        raise Rejected("foreign-bucket", f"The event names bucket {event.bucket!a}; the source is {bucket!a}.")
+    if event.account != account:
+        raise Rejected("foreign-account", f"The event is from account {event.account!a}; the producer is {account!a}.")
+    return Hint(
+        key=event.key,
+        event_id=event.id,
+        event_time=event.time.timestamp(),
+        sequencer=event.sequencer,
+        about_tags=event.about_tags,
+        receive_count=receive_count,
+    )

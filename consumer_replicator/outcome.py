@@ -1,0 +1,58 @@
+"""What became of one hint: a value that names its reason. The books are the sum of these."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SkipReason(StrEnum):
+    OUT_OF_SCOPE = "out-of-scope"
+    SUPERSEDED = "superseded"  # the row already knows a state at least as new
+    CURRENT = "current"  # the replica is what the source is
+    SOURCE_GONE = "source-gone"  # deleted at the source, replica kept (policy `retain`)
+    DELETE_PENDING = "delete-pending"  # tombstone written; its confirm hint will delete
+    DELETE_CANCELLED = "delete-cancelled"  # the source came back while the delete was pending
+    TOO_EARLY = "too-early"  # a confirm hint came before the longest possible invocation had passed
+    TOMBSTONE_GONE = "tombstone-gone"  # a confirm hint for a delete that is off or done
+
+
+@dataclass(frozen=True, slots=True)
+class Replicated:
+    """The replica was made, or an unrecorded one adopted. `size` in bytes, `lag` in seconds (None: no event time)."""
+
+    size: int
+    lag: float | None
+    adopted: bool = False
+    parts: int = 0
+    tags_denied: bool = False
+    missing_metadata: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TagsReplicated:
+    """The bytes were current; the tags were brought up to date."""
+
+    lag: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The replica is deleted and the row is a tombstone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    reason: SkipReason
+    detail: str = ""
+    tags_denied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """`final`: the message is done with (row FAILED, or dead-letter queue); otherwise it comes back."""
+
+    code: str
+    message: str
+    final: bool
+
+
+type Outcome = Replicated | TagsReplicated | Deleted | Skipped | Failed

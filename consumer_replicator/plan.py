@@ -1,0 +1,204 @@
+"""Deciding, and nothing else: what one pass over a key must do next, from what it has read. Pure.
+
+The rules and their order are those of the exhaustively checked protocol; `architecture.md` tells why each is there.
+The truth table, for a plain hint (`=` same identity, `≠` different or cannot tell, `—` absent):
+
+    row         source  fast pass                      slow pass (replica seen by HEAD)
+    ----------  ------  -----------------------------  ---------------------------------------------------
+    none        any     Put(if none)                   Adopt if its provenance names the source, else Put(seen)
+    LIVE        =       Verify, then Touch             Touch if the ETag is the row's, else Adopt or Put(seen)
+    LIVE        ≠       Put(row's)                     Adopt if its provenance names the source, else Put(seen)
+    PENDING     any     Put(row's)                     Adopt only what was written under this generation, else Put(seen)
+    DELETING    any     CancelDelete                   CancelDelete
+    other       any     Put(row's; DELETED: if none)   Adopt if its provenance names the source, else Put(seen)
+    DELETING    —       Wait until ripe; then Delete(row's), with none known LookAgain
+                                                       Wait until ripe; then Delete(seen), with none seen CommitDeleted
+    other       —       Tombstone (mirror) or MarkGone (retain)
+
+A confirm hint differs in three places: a row that is not its tombstone ends it, a source that is back makes it send a
+plain hint and cancel, and when it is too early it delays itself again instead of ending.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from consumer_replicator.hint import Hint
+from consumer_replicator.identity import Sameness, SourceIdentity, compare
+from consumer_replicator.outcome import SkipReason
+from consumer_replicator.row import SETTLED, ReplicaVersion, Row, State, generation_of, replica_of
+from producer_events.sequencer import is_not_newer
+
+
+class DeletePolicy(StrEnum):
+    RETAIN = "retain"
+    MIRROR = "mirror"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSeen:
+    """What HEAD saw: the replica and its provenance (`source` token and the row generation its writer had read)."""
+
+    version: ReplicaVersion
+    source: str | None = None
+    generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that one pass has read. `ripe`: the longest possible invocation has passed since the tombstone."""
+
+    hint: Hint
+    row: Row | None
+    source: SourceIdentity | None
+    policy: DeletePolicy
+    slow: bool = False
+    seen: ReplicaSeen | None = None
+    ripe: bool = False
+
+    @property
+    def expected(self) -> ReplicaVersion | None:
+        """The replica that the next PUT or DELETE is conditional on."""
+        if self.slow:
+            return self.seen.version if self.seen else None
+        return replica_of(self.row)
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    reason: SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """HEAD the replica; if its ETag is the row's, touch the row, else look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Write the row again, one generation on: "nothing to do" may only be acknowledged under that condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    expected: ReplicaVersion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """The replica already holds the source's bytes: a copier was stopped between its PUT and its commit."""
+
+    replica: ReplicaVersion
+
+
+@dataclass(frozen=True, slots=True)
+class CancelDelete:
+    """Row PENDING, then look again; a confirm hint sends a plain hint first and ends."""
+
+    expected: ReplicaVersion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """Send the delayed confirm hint, then write the row DELETING under the generation it names."""
+
+    expected: ReplicaVersion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    expected: ReplicaVersion
+
+
+@dataclass(frozen=True, slots=True)
+class CommitDeleted:
+    """There is no replica any more: only the row is left to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkGone:
+    """The source is deleted, the replica is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A confirm hint that came too early: send it again, delayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """The row knows no replica, but one may be there: go round again with a HEAD."""
+
+
+type Decision = (
+    Skip
+    | Verify
+    | Touch
+    | Put
+    | Adopt
+    | CancelDelete
+    | Tombstone
+    | Delete
+    | CommitDeleted
+    | MarkGone
+    | Delay
+    | LookAgain
+)
+
+
+def before_reading(hint: Hint, row: Row | None) -> Skip | None:
+    """What can be told from the row alone, without any S3 call.
+
+    A hint is superseded when the settled row's sequencer is not lower. Only on its first delivery: a message that
+    comes back may have been half done, and must look. Tag events may carry no or another sequencer: never superseded.
+    """
+    if hint.tombstone is not None:
+        ours = row is not None and row.state is State.DELETING and row.generation == hint.tombstone
+        return None if ours else Skip(SkipReason.TOMBSTONE_GONE)
+    if row is None or row.state not in SETTLED or hint.about_tags or hint.receive_count > 1:
+        return None
+    if hint.sequencer and row.sequencer and is_not_newer(hint.sequencer, row.sequencer):
+        return Skip(SkipReason.SUPERSEDED)
+    return None
+
+
+def decide(view: View) -> Decision:
+    """What this pass does next, once the source has been read."""
+    return _absent(view) if view.source is None else _present(view, view.source)
+
+
+def _present(view: View, source: SourceIdentity) -> Decision:
+    row = view.row
+    if view.hint.tombstone is not None or (row and row.state is State.DELETING):
+        return CancelDelete(view.expected)
+    if row and row.state is State.LIVE and row.source and compare(row.source, source) is Sameness.SAME:
+        if not view.slow:
+            return Verify()
+        if view.expected and row.replica and view.expected.etag == row.replica.etag:
+            return Touch()
+    if view.seen and _made_from(view.seen, source, row):
+        return Adopt(view.seen.version)
+    return Put(view.expected)
+
+
+def _made_from(seen: ReplicaSeen, source: SourceIdentity, row: Row | None) -> bool:
+    """Whether a replica found without its row can be trusted.
+
+    After a cancelled delete a DELETE with the old ETag may still be on its way: then only an object written under this
+    very generation counts.
+    """
+    if seen.source != source.token():
+        return False
+    in_doubt = row is not None and row.state in (State.PENDING, State.DELETING)
+    return not in_doubt or seen.generation == generation_of(row)
+
+
+def _absent(view: View) -> Decision:
+    if view.row is None or view.row.state is not State.DELETING:
+        return Tombstone(view.expected) if view.policy is DeletePolicy.MIRROR else MarkGone()
+    if not view.ripe:
+        return Skip(SkipReason.DELETE_PENDING) if view.hint.tombstone is None else Delay()
+    if view.policy is DeletePolicy.RETAIN:  # the policy changed while the delete was pending
+        return MarkGone()
+    if view.expected is None:
+        return CommitDeleted() if view.slow else LookAgain()
+    return Delete(view.expected)

@@ -1,0 +1,68 @@
+"""The two principals, never mixed: the assumed read role for the source, the function's own role for everything else.
+
+One botocore session each; the second borrows the first one's data loader, so that service models are parsed once.
+Role chaining caps the assumed session at one hour, so its credentials refresh themselves and are never kept past their
+expiry. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
+"""
+
+import re
+from typing import Any
+
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.session import Session, get_session
+
+SESSION_NAME_CHARACTERS = re.compile(r"[^\w+=,.@-]", re.ASCII)
+CONNECT_TIMEOUT = 2
+READ_TIMEOUT = 10
+ATTEMPTS = 4
+
+
+class Principals:
+    """Makes clients for either principal, each once and lazily. `concurrency` sizes the connection pools."""
+
+    def __init__(self, *, role_arn: str, external_id: str, session_name: str, region: str, concurrency: int) -> None:
+        self._own = get_session()
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._region = region
+        self._config = Config(
+            region_name=region,
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS},
+            max_pool_connections=concurrency,
+            # The source's own checksum is sent along instead of one more of botocore's (see `replica`).
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            user_agent_extra="s3-hydration",
+        )
+        self._source = Session()
+        self._source.register_component("data_loader", self._own.get_component("data_loader"))
+        self._source._credentials = self._assumed(role_arn, external_id, session_name)  # type: ignore[attr-defined] # noqa: SLF001 - botocore's way in, as its own tests use it
+
+    def _assumed(self, role_arn: str, external_id: str, session_name: str) -> DeferredRefreshableCredentials:
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=lambda _service, **_credentials: self.own("sts"),
+            source_credentials=self._own.get_credentials(),
+            role_arn=role_arn,
+            extra_args={"ExternalId": external_id, "RoleSessionName": role_session_name(session_name)},
+        )
+        return DeferredRefreshableCredentials(refresh_using=fetcher.fetch_credentials, method="assume-role")
+
+    def own(self, service: str) -> Any:
+        """A client that signs with the function's own role."""
+        return self._client("own", self._own, service)
+
+    def source(self, service: str) -> Any:
+        """A client that signs with the assumed read role."""
+        return self._client("source", self._source, service)
+
+    def _client(self, principal: str, session: Session, service: str) -> Any:
+        if (principal, service) not in self._clients:
+            self._clients[principal, service] = session.create_client(service, config=self._config)
+        return self._clients[principal, service]
+
+
+def role_session_name(name: str) -> str:
+    """The session name in the producer's CloudTrail: tells who reads. 2 to 64 of [\\w+=,.@-] (STS AssumeRole)."""
+    return SESSION_NAME_CHARACTERS.sub("-", name)[:64].ljust(2, "-")

@@ -1,0 +1,84 @@
+"""The objects queue and its dead-letter queue: hints sent, bad messages set aside, others given back (edge)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import batched
+from typing import Any
+
+from consumer_replicator.aws_errors import translated
+from consumer_replicator.hint import ConfirmHint, PlainHint, to_body
+
+MAX_DELAY_SECONDS = 900
+MAX_VISIBILITY_SECONDS = 43_200
+BATCH_LIMIT = 10
+"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the function needs of one SQS record."""
+
+    id: str
+    receipt: str
+    body: str
+    receive_count: int
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Message":
+        return cls(
+            id=record["messageId"],
+            receipt=record["receiptHandle"],
+            body=record["body"],
+            receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
+        )
+
+
+class Queue:
+    """`sqs` signs with the function's own role."""
+
+    def __init__(self, sqs: Any, url: str, dead_letter_url: str, bucket: str) -> None:
+        self._sqs = sqs
+        self._url = url
+        self._dead_letter_url = dead_letter_url
+        self._bucket = bucket
+
+    def send_plain(self, key: str, event_id: str) -> None:
+        """A hint that the key may have changed."""
+        self._send(PlainHint(bucket=self._bucket, key=key, id=event_id), 0)
+
+    def send_confirm(self, key: str, event_id: str, tombstone: int, delay: float) -> None:
+        """A hint to carry out the delete that the row's generation `tombstone` announces, `delay` seconds from now.
+
+        SQS delays by 15 minutes at most; a hint that comes too early delays itself again.
+        """
+        self._send(ConfirmHint(bucket=self._bucket, key=key, id=event_id, tombstone=tombstone), delay)
+
+    def _send(self, hint: PlainHint | ConfirmHint, delay: float) -> None:
+        seconds = min(MAX_DELAY_SECONDS, max(0, round(delay + 0.5)))
+        with translated("queue"):
+            self._sqs.send_message(QueueUrl=self._url, MessageBody=to_body(hint), DelaySeconds=seconds)
+
+    def set_aside(self, message: Message, code: str, reason: str) -> None:
+        """Puts a message that can never succeed into the dead-letter queue, with its reason, body verbatim."""
+        attributes = {"hydration-error-code": code, "hydration-error": reason}
+        with translated("queue"):
+            self._sqs.send_message(
+                QueueUrl=self._dead_letter_url,
+                MessageBody=message.body,
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()
+                },
+            )
+
+    def give_back(self, delays: Mapping[str, int]) -> None:
+        """Makes messages (by receipt) visible again after so many seconds, instead of after the visibility timeout.
+
+        Answers per message are not looked at: one that could not be changed comes back all the same, only later.
+        """
+        for some in batched(delays.items(), BATCH_LIMIT):
+            entries = [
+                {"Id": str(n), "ReceiptHandle": receipt, "VisibilityTimeout": min(seconds, MAX_VISIBILITY_SECONDS)}
+                for n, (receipt, seconds) in enumerate(some)
+            ]
+            with translated("queue"):
+                self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)

@@ -1,0 +1,229 @@
+"""The consumer's bucket: every write is conditional, under the consumer's key, with its provenance (edge).
+
+Nothing is ever written outside this one bucket.
+Conditional writes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from botocore.exceptions import ClientError
+
+from consumer_replicator import errors
+from consumer_replicator.aws_errors import code_of, translated
+from consumer_replicator.carried import (
+    PROVENANCE_GENERATION,
+    PROVENANCE_SOURCE,
+    Carried,
+    storage_class,
+    with_provenance,
+)
+from consumer_replicator.checksum import Checksum
+from consumer_replicator.errors import ReplicaMoved
+from consumer_replicator.identity import NO_VERSION
+from consumer_replicator.plan import ReplicaSeen
+from consumer_replicator.row import ReplicaVersion
+
+EXPIRES = "s3-hydration-expires"
+NO_UPLOAD = frozenset({"NoSuchUpload", "404"})
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What a new replica is written with. `expected` None: there must be none yet. `source` is an identity's token."""
+
+    key: str
+    carried: Carried
+    tags: Mapping[str, str]
+    expected: ReplicaVersion | None
+    source: str
+    generation: int
+
+    @property
+    def condition(self) -> dict[str, str]:
+        return {"IfMatch": f'"{self.expected.etag}"'} if self.expected else {"IfNoneMatch": "*"}
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    number: int
+    size: int
+    etag: str
+    checksum: Checksum
+
+
+class Replica:
+    """`s3` signs with the function's own role; `classes` is the storage class policy: `preserve` or a class."""
+
+    def __init__(self, s3: Any, bucket: str, owner: str, key_arn: str, classes: str) -> None:
+        self._s3 = s3
+        self._where = {"Bucket": bucket, "ExpectedBucketOwner": owner}
+        self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn, "BucketKeyEnabled": True}
+        self._classes = classes
+        for operation in ("PutObject", "CreateMultipartUpload"):
+            s3.meta.events.register(f"provide-client-params.s3.{operation}", _take_expires)
+            s3.meta.events.register(f"before-call.s3.{operation}", _send_expires)
+
+    def head(self, key: str) -> ReplicaSeen | None:
+        """The current replica with its provenance, or None.
+
+        :raises HydrationError: anything but an answer or an absence.
+        """
+        with translated("replica"):
+            try:
+                answer = self._s3.head_object(Key=key, **self._where)
+            except ClientError as error:
+                if code_of(error) in errors.ABSENT:
+                    return None
+                raise
+        generation = answer["Metadata"].get(PROVENANCE_GENERATION, "")
+        return ReplicaSeen(
+            version=_version(answer),
+            source=answer["Metadata"].get(PROVENANCE_SOURCE),
+            generation=int(generation) if generation.isdecimal() and generation.isascii() else None,
+        )
+
+    def put(self, writing: Writing, body: bytes, checksum: Checksum) -> ReplicaVersion:
+        """Writes the replica in one request; S3 refuses a body that does not have this checksum.
+
+        :raises ReplicaMoved: the replica is not the expected one.
+        :raises HydrationError: everything else.
+        """
+        with self._conditional():
+            answer = self._s3.put_object(
+                Body=body,
+                ContentLength=len(body),
+                **checksum.parameter(),
+                **self._attributes(writing),
+                **writing.condition,
+            )
+        return _version(answer)
+
+    def _attributes(self, writing: Writing) -> dict[str, Any]:
+        attributes: dict[str, Any] = {
+            "Key": writing.key,
+            "Metadata": with_provenance(writing.carried.metadata, writing.source, writing.generation),
+            "StorageClass": storage_class(self._classes, writing.carried.storage_class),
+            **writing.carried.headers,
+            **self._encryption,
+            **self._where,
+        }
+        if writing.tags:
+            attributes["Tagging"] = urlencode(writing.tags)
+        if writing.carried.expires is not None:
+            attributes[EXPIRES] = writing.carried.expires
+        return attributes
+
+    def open_upload(self, writing: Writing, algorithm: str) -> str:
+        """Opens a multipart upload with a full-object checksum of this CRC algorithm; its upload id."""
+        with translated("replica"):
+            answer = self._s3.create_multipart_upload(
+                ChecksumAlgorithm=algorithm, ChecksumType="FULL_OBJECT", **self._attributes(writing)
+            )
+        return str(answer["UploadId"])
+
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes, checksum: Checksum) -> UploadedPart:
+        with translated("replica"):
+            answer = self._s3.upload_part(
+                Key=key, UploadId=upload_id, PartNumber=number, Body=body, **checksum.parameter(), **self._where
+            )
+        return UploadedPart(number, len(body), answer["ETag"], checksum)
+
+    def complete_upload(
+        self, writing: Writing, upload_id: str, uploaded: list[UploadedPart], checksum: Checksum
+    ) -> ReplicaVersion:
+        """Makes the upload the replica, if the replica is still the expected one and the whole has this checksum.
+
+        :raises ReplicaMoved: 412, or 409, which asks for the whole upload again.
+        """
+        with self._conditional():
+            answer = self._s3.complete_multipart_upload(
+                Key=writing.key,
+                UploadId=upload_id,
+                MultipartUpload={
+                    "Parts": [
+                        {"PartNumber": part.number, "ETag": part.etag, **part.checksum.parameter()} for part in uploaded
+                    ]
+                },
+                ChecksumType="FULL_OBJECT",
+                MpuObjectSize=sum(part.size for part in uploaded),
+                **checksum.parameter(),
+                **writing.condition,
+                **self._where,
+            )
+        return _version(answer)
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        with translated("replica"):
+            try:
+                self._s3.abort_multipart_upload(Key=key, UploadId=upload_id, **self._where)
+            except ClientError as error:
+                if code_of(error) not in NO_UPLOAD:
+                    raise
+
+    def delete(self, key: str, expected: ReplicaVersion) -> None:
+        """Deletes the replica if it is still the expected one; one that is already gone is fine.
+
+        :raises ReplicaMoved: the replica is another one.
+        """
+        with translated("replica"):
+            try:
+                self._s3.delete_object(Key=key, IfMatch=f'"{expected.etag}"', **self._where)
+            except ClientError as error:
+                if code_of(error) in errors.CONDITION_FAILED:
+                    raise ReplicaMoved("DeleteObject") from error
+                if code_of(error) not in errors.ABSENT:
+                    raise
+
+    def set_tags(self, key: str, version: ReplicaVersion, tags: Mapping[str, str]) -> None:
+        """Makes these the tags of this very version of the replica.
+
+        :raises ReplicaMoved: that version is gone.
+        """
+        where: dict[str, Any] = {"Key": key, **self._where}
+        if version.version_id:
+            where["VersionId"] = version.version_id
+        with translated("replica"):
+            try:
+                if tags:
+                    tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
+                    self._s3.put_object_tagging(Tagging={"TagSet": tag_set}, **where)
+                else:
+                    self._s3.delete_object_tagging(**where)
+            except ClientError as error:
+                if code_of(error) in errors.ABSENT | {"NoSuchVersion", "MethodNotAllowed"}:
+                    raise ReplicaMoved(error.operation_name) from error
+                raise
+
+    @contextmanager
+    def _conditional(self) -> Iterator[None]:
+        """If-Match on a key that is gone answers 404: the replica moved, as with 412 and 409."""
+        with translated("replica"):
+            try:
+                yield
+            except ClientError as error:
+                if code_of(error) in errors.CONDITION_FAILED | errors.ABSENT | {"NoSuchUpload"}:
+                    raise ReplicaMoved(error.operation_name) from error
+                raise
+
+
+def _version(answer: Mapping[str, Any]) -> ReplicaVersion:
+    version = answer.get("VersionId")
+    return ReplicaVersion(answer["ETag"].strip('"'), None if version == NO_VERSION else version)
+
+
+# Expires is text to S3 and a date to botocore, which cannot send "0" or "-1", both common. So it takes its own way:
+# out of the parameters before they are validated, into the headers before they are signed.
+
+
+def _take_expires(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    if EXPIRES in params:
+        context[EXPIRES] = params.pop(EXPIRES)
+
+
+def _send_expires(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    if EXPIRES in context:
+        params["headers"]["Expires"] = context[EXPIRES]

@@ -1,0 +1,91 @@
+"""A manifest row: what is known of one key, and the writes it may undergo.
+
+Every write raises the generation by one and is conditional on the generation read before (see `manifest`). A write
+keeps what it does not replace: the replica's ETag above all, since the next PUT or DELETE is conditional on it.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from consumer_replicator.identity import SourceIdentity
+from producer_events.sequencer import newest
+
+NO_TAGS = ""
+TAGS_DENIED = "denied"
+
+
+class State(StrEnum):
+    """The values are what items carry: one letter, because DynamoDB bills every byte."""
+
+    PENDING = "P"  # wanted, not yet there: a pending delete was cancelled
+    LIVE = "L"  # the replica was made from `source`
+    UPLOADING = "U"  # a copy that spreads over several invocations
+    DELETING = "D"  # tombstone written, confirm hint outstanding
+    DELETED = "X"  # tombstone, expires
+    GONE = "G"  # the source was deleted, the replica is kept
+    FAILED = "F"  # `error` says why; the replica is what it was
+
+
+SETTLED = frozenset({State.LIVE, State.DELETED, State.GONE})
+WITHOUT_REPLICA = frozenset({State.DELETED})
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaVersion:
+    """One object in the replica bucket: `etag` without quotes, `version_id` where the bucket is versioned."""
+
+    etag: str
+    version_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`written_at` and `event_time` in seconds since the epoch; `tags` a digest, "" for none, "denied" if unread."""
+
+    generation: int
+    state: State
+    written_at: float
+    source: SourceIdentity | None = None
+    checksum: str | None = None
+    replica: ReplicaVersion | None = None
+    tags: str = NO_TAGS
+    sequencer: str | None = None
+    event_time: float | None = None
+    attempts: int = 0
+    error: str | None = None
+
+
+def generation_of(row: Row | None) -> int:
+    """0 where there is no row: the first write makes generation 1."""
+    return row.generation if row else 0
+
+
+def replica_of(row: Row | None) -> ReplicaVersion | None:
+    """The replica that the row vouches for; None also where the row says that it was deleted."""
+    return None if row is None or row.state in WITHOUT_REPLICA else row.replica
+
+
+def successor(row: Row | None, state: State, *, now: float, sequencer: str | None, event_time: float | None) -> Row:
+    """The next row, in `state`: one generation on, everything else kept, the highest sequencer seen before the read."""
+    before = row or Row(generation=0, state=state, written_at=now)
+    return replace(
+        before,
+        generation=before.generation + 1,
+        state=state,
+        written_at=now,
+        sequencer=newest(before.sequencer, sequencer),
+        event_time=event_time if event_time is not None else before.event_time,
+        attempts=0,
+        error=None,
+    )
+
+
+def touched(row: Row, *, now: float, sequencer: str | None, tags: str) -> Row:
+    """The same row, one generation on: "somebody looked, and there was nothing to do"."""
+    return replace(
+        row,
+        generation=row.generation + 1,
+        written_at=now,
+        sequencer=newest(row.sequencer, sequencer),
+        tags=tags,
+    )

@@ -1,0 +1,128 @@
+"""The function's settings: read from the environment once, complaining about everything at once.
+
+The template sets exactly these variables (tested). Lists are comma-separated, or JSON where an entry has a comma.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from consumer_replicator.carried import PRESERVE, WRITABLE_STORAGE_CLASSES
+from consumer_replicator.parts import MIN_PART_BYTES
+from consumer_replicator.plan import DeletePolicy
+from producer_events.scope import Scope
+
+PREFIX = "HYDRATION_"
+CLOCK_MARGIN_SECONDS = 15
+"""Added to the longest invocation: clocks differ a little, and a row's time is taken before its write lands."""
+
+
+class SettingsError(ValueError):
+    """The environment is not usable; the message names every problem, one line each."""
+
+
+def _listed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return tuple(json.loads(value))
+    return tuple(entry for entry in value.split(",") if entry)
+
+
+def _or_none(value: object) -> object:
+    return None if value == "" else value
+
+
+def _storage_class(value: object) -> object:
+    if value != PRESERVE and value not in WRITABLE_STORAGE_CLASSES:
+        raise ValueError(f"must be {PRESERVE} or one of {', '.join(sorted(WRITABLE_STORAGE_CLASSES))}")
+    return value
+
+
+type _List = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+type _Account = Annotated[str, Field(pattern=r"^\d{12}$")]
+type _Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+type _Url = Annotated[str, Field(pattern=r"^https?://")]
+type _Bytes = Annotated[int, Field(ge=0)]
+
+
+class Settings(BaseModel):
+    """One field per environment variable: `source_bucket` is HYDRATION_SOURCE_BUCKET."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    instance_name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "s3-hydration"
+    source_bucket: _Bucket
+    source_account_id: _Account
+    source_role_arn: Annotated[str, Field(pattern=r"^arn:[\w-]+:iam::\d{12}:role/.+$")]
+    source_external_id: Annotated[SecretStr, Field(min_length=16)]
+    replica_bucket: _Bucket
+    replica_account_id: _Account
+    replica_kms_key_arn: Annotated[str, Field(pattern=r"^arn:[\w-]+:kms:[\w-]+:\d{12}:key/.+$")]
+    manifest_table: Annotated[str, Field(min_length=3, max_length=255)]
+    manifest_shards: Annotated[int, Field(ge=1, le=1024)] = 16
+    queue_url: _Url
+    dead_letter_queue_url: _Url
+    max_receive_count: Annotated[int, Field(ge=1, le=1000)] = 10
+    scope_prefixes: _List = ()
+    scope_suffixes: _List = ()
+    scope_exclusions: _List = ()
+    scope_min_bytes: _Bytes = 0
+    scope_max_bytes: Annotated[_Bytes | None, BeforeValidator(_or_none)] = None
+    delete_policy: DeletePolicy = DeletePolicy.RETAIN
+    storage_class: Annotated[str, BeforeValidator(_storage_class)] = PRESERVE
+    function_timeout_seconds: Annotated[int, Field(ge=3, le=900)] = 900
+    batch_concurrency: Annotated[int, Field(ge=1, le=64)] = 10
+    part_concurrency: Annotated[int, Field(ge=1, le=64)] = 8
+    multipart_threshold_bytes: Annotated[int, Field(ge=MIN_PART_BYTES, le=5 * 1024**3)] = 8 * 1024**2
+    max_object_bytes: Annotated[int, Field(ge=1)] = 20 * 1024**3
+    tombstone_days: Annotated[int, Field(ge=1, le=3650)] = 30
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        problems = []
+        if f"::{self.source_account_id}:" not in self.source_role_arn:
+            problems.append(f"source_role_arn is not a role of account {self.source_account_id}")
+        if self.source_bucket == self.replica_bucket:
+            problems.append("source_bucket and replica_bucket are the same bucket")
+        if problems:
+            raise ValueError("; ".join(problems))
+        _ = self.scope  # a contradictory scope complains here
+        return self
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(
+            prefixes=self.scope_prefixes,
+            suffixes=self.scope_suffixes,
+            exclusions=self.scope_exclusions,
+            min_bytes=self.scope_min_bytes,
+            max_bytes=self.scope_max_bytes,
+        )
+
+    @property
+    def confirm_delay(self) -> float:
+        """Seconds that no invocation can outlive: what a two-phase delete waits for."""
+        return self.function_timeout_seconds + CLOCK_MARGIN_SECONDS
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """:raises SettingsError: with one line for every problem; never with a value that is secret."""
+        values = {field: environment[name] for field, name in ENVIRONMENT.items() if name in environment}
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            lines = "\n".join(f"  {_problem(detail)}" for detail in error.errors(include_input=False))
+            raise SettingsError(f"The environment is not usable:\n{lines}") from None
+
+
+ENVIRONMENT: Mapping[str, str] = {field: PREFIX + field.upper() for field in Settings.model_fields}
+"""Field name to the environment variable that sets it."""
+
+
+def _problem(detail: Mapping[str, Any]) -> str:
+    name = ENVIRONMENT.get(str(detail["loc"][0]), str(detail["loc"][0])) if detail["loc"] else "settings"
+    said = "is not set" if detail["type"] == "missing" else str(detail["msg"]).removeprefix("Value error, ")
+    return f"{name}: {said}"

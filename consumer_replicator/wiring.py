@@ -1,0 +1,68 @@
+"""Puts the replicator together: clients made once, each edge given the one of its principal."""
+
+from consumer_replicator.batch import Batch
+from consumer_replicator.converge import Converger
+from consumer_replicator.copier import Copier
+from consumer_replicator.manifest import Manifest
+from consumer_replicator.principals import Principals
+from consumer_replicator.queue import Queue
+from consumer_replicator.replica import Replica
+from consumer_replicator.settings import Settings
+from consumer_replicator.source import Source
+
+
+def principals(settings: Settings, *, region: str, function_name: str) -> Principals:
+    return Principals(
+        role_arn=settings.source_role_arn,
+        external_id=settings.source_external_id.get_secret_value(),
+        session_name=function_name,
+        region=region,
+        concurrency=settings.batch_concurrency + settings.part_concurrency,
+    )
+
+
+def replicator(settings: Settings, who: Principals) -> Batch:
+    """The replicator's batch worker: the source with the assumed role, everything else with the function's own."""
+    source = Source(who.source("s3"), settings.source_bucket, settings.source_account_id)
+    replica = Replica(
+        who.own("s3"),
+        settings.replica_bucket,
+        settings.replica_account_id,
+        settings.replica_kms_key_arn,
+        settings.storage_class,
+    )
+    manifest = Manifest(
+        who.own("dynamodb"),
+        settings.manifest_table,
+        settings.source_bucket,
+        settings.manifest_shards,
+        settings.tombstone_days,
+    )
+    queue = Queue(who.own("sqs"), settings.queue_url, settings.dead_letter_queue_url, settings.source_bucket)
+    copier = Copier(
+        source,
+        replica,
+        threshold=settings.multipart_threshold_bytes,
+        max_bytes=settings.max_object_bytes,
+        part_concurrency=settings.part_concurrency,
+    )
+    converger = Converger(
+        source,
+        replica,
+        manifest,
+        queue,
+        copier,
+        scope=settings.scope,
+        policy=settings.delete_policy,
+        confirm_delay=settings.confirm_delay,
+    )
+    return Batch(
+        converger,
+        manifest,
+        queue,
+        bucket=settings.source_bucket,
+        account=settings.source_account_id,
+        scope=settings.scope,
+        concurrency=settings.batch_concurrency,
+        max_receive_count=settings.max_receive_count,
+    )
