@@ -20,7 +20,7 @@ BAD_EVENT_CODES: Final[Mapping[BadEventCode, str]] = {
 }
 
 
-class BadEvent(ValueError):  # noqa: N818 the noun of the contract
+class BadEvent(ValueError):
     """A message that is no object event. `code` is one of BAD_EVENT_CODES; the text is one printable ASCII sentence."""
 
     def __init__(self, code: BadEventCode, message: str) -> None:
