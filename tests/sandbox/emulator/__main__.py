@@ -6,8 +6,8 @@ from ministack import app
 # isort: off
 from tests.sandbox.emulator import principals, organisation, secure_transport  # noqa: F401
 from tests.sandbox.emulator import queues, delivery, event_buses, bucket_events  # noqa: F401
-from tests.sandbox.emulator import object_checksums, object_requests, object_etags  # noqa: F401
-from tests.sandbox.emulator import alarms, recorder, lifeline  # noqa: F401
+from tests.sandbox.emulator import bucket_defaults, object_checksums, object_requests, object_etags  # noqa: F401
+from tests.sandbox.emulator import alarms, function_interpreter, lifeline, mappings, recorder  # noqa: F401
 # isort: on
 
 app.main()
