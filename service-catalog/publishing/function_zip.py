@@ -33,6 +33,10 @@ HANDLER = "consumer_replicator.handlers.replicator"
 OUR_PACKAGES = ("consumer_replicator", "producer_events")
 # Of these only what the handlers reach; the other wheels ship whole, less what wheels.NOT_SHIPPED names.
 REACHED_ONLY = (*OUR_PACKAGES, "aws_lambda_powertools")
+NEVER_ENTERED = {
+    # Imported by Powertools' own JSON encoder when a pydantic model is logged; our logs have an encoder of their own.
+    "aws_lambda_powertools.event_handler",
+}
 
 
 def build(
@@ -83,7 +87,7 @@ def write_zip(entries: Mapping[str, Path], out: Path) -> None:
 
 def _entries(root: Path, installed: Path, python: Interpreter | None, ours: Path) -> dict[str, Path]:
     """Name in the zip -> file. `ours` is an empty folder for our own modules and their bytecode."""
-    reached = import_closure(_entry_points(root), [root, installed], REACHED_ONLY)
+    reached = import_closure(_entry_points(root), [root, installed], REACHED_ONLY, NEVER_ENTERED)
     needed = {file for file in reached.values() if file.is_relative_to(installed)}
     for file in sorted(set(reached.values()) - needed):
         copy = ours / file.relative_to(root)

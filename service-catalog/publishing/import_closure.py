@@ -11,10 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 
-def import_closure(entry_points: Iterable[str], folders: Sequence[Path], packages: Collection[str]) -> dict[str, Path]:
+def import_closure(
+    entry_points: Iterable[str], folders: Sequence[Path], packages: Collection[str], without: Collection[str] = ()
+) -> dict[str, Path]:
     """Every module of `packages` that `entry_points` (dotted names) reach, with its file in the first of `folders`.
 
-    Raises ModuleNotFoundError when an entry point has no file.
+    `without` names packages that are never entered although an import statement names them. Raises
+    ModuleNotFoundError when an entry point has no file.
     """
     closure: dict[str, Path] = {}
     waiting = sorted(entry_points)
@@ -23,7 +26,7 @@ def import_closure(entry_points: Iterable[str], folders: Sequence[Path], package
             raise ModuleNotFoundError(f"There is no module {name} below {', '.join(map(str, folders))}.", name=name)
     while waiting:
         name = waiting.pop()
-        if name in closure or name.partition(".")[0] not in packages:
+        if name in closure or name.partition(".")[0] not in packages or {name, *_parents(name)} & {*without}:
             continue
         file = _file(name, folders)
         if file is None:  # `from package import name` where name is no module
