@@ -33,6 +33,8 @@ class Snapshot:
     changed: int = 0
     bytes_changed: int = 0
     settled: int = 0
+    objects_per_second: float = 0.0
+    bytes_per_second: float = 0.0
     replicated: int = 0
     bytes_replicated: int = 0
     tags_replicated: int = 0
@@ -138,8 +140,7 @@ def _bar(done: int, of: int, note: str) -> RenderableType:
 
 
 def _throughput(shown: Snapshot) -> str:
-    seconds = max(shown.seconds, 1.0)
-    return f"{shown.settled / seconds:.1f}/s  {amount(shown.bytes_replicated / seconds)}/s"
+    return f"{shown.objects_per_second:.1f}/s  {amount(shown.bytes_per_second)}/s"
 
 
 def _queue(shown: Snapshot) -> str:

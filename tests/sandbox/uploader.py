@@ -23,11 +23,11 @@ PARTS = TransferConfig(multipart_threshold=MULTIPART_FROM, multipart_chunksize=M
 
 @dataclass(frozen=True)
 class Uploader:
-    """`done(bytes)` is called after every change, for a progress bar."""
+    """`done(key, bytes)` is called after every change; what it raises ends the work."""
 
     s3: "S3Client"
     bucket: str
-    done: Callable[[int], None] = lambda _bytes: None
+    done: Callable[[str, int], None] = lambda _key, _bytes: None
 
     def put_all(self, uploads: Iterable[Upload]) -> int:
         """Side by side: the keys must differ."""
@@ -42,7 +42,7 @@ class Uploader:
                 self.s3.put_object(Bucket=self.bucket, Key=upload.key, Body=body, **arguments)
             else:
                 self.s3.upload_fileobj(body, self.bucket, upload.key, ExtraArgs=arguments, Config=PARTS)
-        self.done(upload.size)
+        self.done(upload.key, upload.size)
         return 1
 
     def apply(self, changes: Changes) -> int:
@@ -61,18 +61,18 @@ class Uploader:
         key, tags = tagged
         tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
         self.s3.put_object_tagging(Bucket=self.bucket, Key=key, Tagging=cast("Any", {"TagSet": tag_set}))
-        return self._one()
+        return self._one(key)
 
     def _untag(self, key: str) -> int:
         self.s3.delete_object_tagging(Bucket=self.bucket, Key=key)
-        return self._one()
+        return self._one(key)
 
     def _delete(self, key: str) -> int:
         self.s3.delete_object(Bucket=self.bucket, Key=key)
-        return self._one()
+        return self._one(key)
 
-    def _one(self) -> int:
-        self.done(0)
+    def _one(self, key: str) -> int:
+        self.done(key, 0)
         return 1
 
     @staticmethod

@@ -62,6 +62,12 @@ class Changes:
     deleted: tuple[str, ...]
     recreated: Upload  # deleted and put again at once
 
+    @property
+    def count(self) -> int:
+        """One by one, as S3 tells of them."""
+        groups = (self.overwritten, self.burst, self.tagged, self.untagged, self.deleted)
+        return sum(len(group) for group in groups) + 2
+
 
 @dataclass(frozen=True)
 class Workload:
