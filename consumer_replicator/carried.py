@@ -90,4 +90,4 @@ def _wire_text(value: str) -> str:
         text = value.encode("latin-1").decode("utf-8")
     except UnicodeError:
         text = value
-    return Header(text, "utf-8", maxlinelen=MAX_METADATA_BYTES).encode()
+    return Header(text, "utf-8", maxlinelen=0).encode()  # 0: never folded, a line end has no place in a header

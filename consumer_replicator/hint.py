@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from consumer_replicator.errors import Rejected
-from producer_events.object_event import BadEvent, ObjectEvent, parse_object_event
+from producer_events.object_event import MAX_KEY_BYTES, BadEvent, ObjectEvent, decode, parse_object_event
 
 MARK = "s3-hydration-hint"
-KEY_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +33,19 @@ class Hint:
     receive_count: int = 1
 
 
+def _fits_a_key(key: str) -> str:
+    """Bytes, not characters: a longer key would make DynamoDB refuse the whole batch of rows it is asked for in."""
+    if not 1 <= len(key.encode()) <= MAX_KEY_BYTES:
+        raise ValueError(f"is not 1 to {MAX_KEY_BYTES} bytes of UTF-8")
+    return key
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, populate_by_name=True)
 
-    version: Literal[1] = Field(default=1, alias=MARK)
+    version: Annotated[int, Field(ge=1, le=1, alias=MARK)] = 1
     bucket: Annotated[str, Field(min_length=3, max_length=63)]
-    key: Annotated[str, Field(min_length=1, max_length=KEY_BYTES)]
+    key: Annotated[str, AfterValidator(_fits_a_key)]
     id: Annotated[str, Field(max_length=128)]
 
 
@@ -68,12 +74,9 @@ def parse_hint(body: str, *, bucket: str, account: str, receive_count: int = 1) 
     :raises Rejected: not JSON, not ours, malformed, or about another bucket or account than the configured source.
     """
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise Rejected("not-json", "The message is not JSON.") from None
-    if isinstance(document, dict) and MARK in document:
-        return _from_own(document, bucket, receive_count)
-    try:
+        document = decode(body)
+        if MARK in document:
+            return _from_own(document, bucket, receive_count)
         event = parse_object_event(document)
     except BadEvent as bad:
         raise Rejected(bad.code, str(bad)) from None
@@ -83,7 +86,7 @@ def parse_hint(body: str, *, bucket: str, account: str, receive_count: int = 1) 
 def _from_own(document: Mapping[str, Any], bucket: str, receive_count: int) -> Hint:
     try:
         message = _OWN.validate_python(document)
-    except (ValidationError, RecursionError):
+    except ValidationError:
         raise Rejected("bad-hint") from None
     if message.bucket != bucket:
         raise Rejected("foreign-bucket", f"The hint names bucket {message.bucket!a}; the source is {bucket!a}.")
