@@ -84,6 +84,9 @@ class EmulatorProcess:
         self._process = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def log_tail(self, lines: int = 25) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
@@ -139,11 +142,11 @@ def end_group(group: int) -> None:
         except ProcessLookupError:
             return
         deadline = time.monotonic() + STOPS_WITHIN
-        while time.monotonic() < deadline and alive(group):
+        while time.monotonic() < deadline and group_alive(group):
             time.sleep(0.02)
 
 
-def alive(group: int) -> bool:
+def group_alive(group: int) -> bool:
     """Whether the group has a process. Reaps its leader if that is a child of ours: a zombie counts as a process."""
     try:
         os.waitpid(group, os.WNOHANG)

@@ -6,7 +6,7 @@ from ministack import app
 # isort: off
 from tests.sandbox.emulator import principals, organisation, secure_transport  # noqa: F401
 from tests.sandbox.emulator import queues, delivery, event_buses, bucket_events  # noqa: F401
-from tests.sandbox.emulator import bucket_defaults, object_checksums, object_requests, object_etags  # noqa: F401
+from tests.sandbox.emulator import bucket_defaults, object_checksums, object_permissions, object_requests, object_etags  # noqa: F401
 from tests.sandbox.emulator import alarms, function_interpreter, lifeline, mappings, recorder  # noqa: F401
 # isort: on
 

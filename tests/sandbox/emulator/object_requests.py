@@ -5,7 +5,6 @@ from email.header import Header
 from typing import Any
 from urllib.parse import parse_qs
 
-from ministack.core import iam_actions
 from ministack.services import s3
 
 from tests.sandbox.emulator.gap import Function, around
@@ -105,19 +104,3 @@ def metadata_outside_ascii_is_encoded(original: Function, *args: Any, **kwargs: 
 
 def is_odd(name: str, value: str) -> bool:
     return name.lower().startswith("x-amz-meta-") and not value.isascii()
-
-
-@around(iam_actions, "_s3_action")
-def keys_of_slashes_are_keys(original: Function, method: str, path: str, query: dict[str, Any]) -> Any:
-    """Permissions for the keys `/` and `//` are taken for the bucket's."""
-    bucket, _, key = path.lstrip("/").partition("/")
-    return original(method, f"/{bucket}/key" if key else path, query)
-
-
-@around(iam_actions, "extract_resource_arn")
-def keys_keep_their_slashes(original: Function, service: str, method: str, path: str, *rest: Any) -> Any:
-    """The ARN for permissions is made from the key without its empty segments: `a//b` is checked as `a/b`."""
-    bucket, _, key = path.lstrip("/").partition("/")
-    if service == "s3" and key:
-        return f"arn:aws:s3:::{bucket}/{key}"
-    return original(service, method, path, *rest)
