@@ -1,0 +1,521 @@
+"""In-memory S3, DynamoDB and SQS behind the client calls that the replicator makes, enforcing AWS's real rules.
+
+Emulators are forgiving where the protocol leans on AWS (see tests/sandbox/README.md), so these are not: conditions on
+every write, replica ETags unique per write as under SSE-KMS, a delete marker on a versioned bucket, consistent reads,
+at-least-once delivery with receive counts and delays. Each call is one atomic step; `World.before` and `World.after` see
+every step, and may raise (a crash, a throttle, a lost answer) or hand the turn to another worker.
+"""
+
+import io
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qsl
+
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+
+from consumer_replicator import checksum
+
+SOURCE, REPLICA, TABLE, QUEUE, DLQ = "source-bucket", "replica-bucket", "manifest", "objects", "dead-letters"
+PRODUCER, CONSUMER = "111111111111", "222222222222"
+KEY_ARN = f"arn:aws:kms:us-east-1:{CONSUMER}:key/replica"
+
+
+def refuse(operation: str, code: str, status: int, message: str = "") -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": message or code}, "ResponseMetadata": {"HTTPStatusCode": status}},
+        operation,
+    )
+
+
+@dataclass(frozen=True)
+class Call:
+    principal: str
+    operation: str
+    key: str | None
+
+
+@dataclass
+class Version:
+    id: str
+    body: bytes
+    etag: str
+    attributes: dict[str, Any]
+    tags: dict[str, str]
+    modified: int
+    marker: bool = False
+
+
+@dataclass
+class Bucket:
+    name: str
+    owner: str
+    versioned: bool
+    opaque_etags: bool = True
+    keys: dict[str, list[Version]] = field(default_factory=dict)
+    uploads: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def current(self, key: str) -> Version | None:
+        versions = self.keys.get(key, [])
+        return versions[-1] if versions and not versions[-1].marker else None
+
+
+@dataclass
+class Waiting:
+    """A message in a queue: `visible_at` in the world's seconds, `receive_count` as SQS counts."""
+
+    id: str
+    body: str
+    visible_at: float
+    attributes: dict[str, Any]
+    receive_count: int = 0
+
+
+class World:
+    """Everything there is. `now` is the one clock; tests move it."""
+
+    def __init__(self, *, versioned: bool = True) -> None:
+        self.now = 1_800_000_000.0
+        self.lock = threading.RLock()
+        self.calls: list[Call] = []
+        self.before: Callable[[Call], None] = lambda _call: None
+        self.after: Callable[[Call], None] = lambda _call: None
+        self.mutations: list[tuple[str, bytes | None]] = []
+        self.numbers = itertools.count(1)
+        self.buckets = {
+            SOURCE: Bucket(SOURCE, PRODUCER, versioned),
+            REPLICA: Bucket(REPLICA, CONSUMER, versioned=True),
+        }
+        self.rows: dict[tuple[str, str], dict[str, Any]] = {}
+        self.queues: dict[str, deque[Waiting]] = {QUEUE: deque(), DLQ: deque()}
+        self.history: dict[str, list[bytes | None]] = {}
+
+    @property
+    def source(self) -> Bucket:
+        return self.buckets[SOURCE]
+
+    @property
+    def replica(self) -> Bucket:
+        return self.buckets[REPLICA]
+
+    # -- the producer's side -------------------------------------------------------------------------------------
+
+    def upload(self, key: str, body: bytes, *, tags: dict[str, str] | None = None, **attributes: Any) -> str:
+        """Somebody writes to the source; the sequencer that the event would have."""
+        with self.lock:
+            self._store(self.source, key, body, attributes, tags or {})
+            self.history.setdefault(key, []).append(body)
+            return self.sequencer()
+
+    def remove(self, key: str) -> str:
+        with self.lock:
+            self._remove(self.source, key)
+            self.history.setdefault(key, []).append(None)
+            return self.sequencer()
+
+    def rollback(self, key: str) -> str:
+        """The newest version (or delete marker) is permanently deleted: the one before is current again."""
+        with self.lock:
+            self.source.keys[key].pop()
+            current = self.source.current(key)
+            self.history.setdefault(key, []).append(current.body if current else None)
+            return self.sequencer()
+
+    def sequencer(self) -> str:
+        """Of differing lengths, right-padded: the shorter the number's zero tail allows, as S3's may be."""
+        return f"{next(self.numbers):08X}00".rstrip("0") or "0"
+
+    def _store(
+        self, bucket: Bucket, key: str, body: bytes, attributes: dict[str, Any], tags: dict[str, str]
+    ) -> Version:
+        number = next(self.numbers)
+        version = Version(
+            id=f"v{number:06d}" if bucket.versioned else "null",
+            body=body,
+            etag=f"{number:032x}",
+            attributes=attributes,
+            tags=dict(tags),
+            modified=int(self.now),
+        )
+        if bucket.versioned:
+            bucket.keys.setdefault(key, []).append(version)
+        else:
+            bucket.keys[key] = [version]
+        return version
+
+    def _remove(self, bucket: Bucket, key: str) -> None:
+        if not bucket.versioned:
+            bucket.keys.pop(key, None)
+        else:
+            marker = Version(f"v{next(self.numbers):06d}", b"", "", {}, {}, int(self.now), marker=True)
+            bucket.keys.setdefault(key, []).append(marker)
+
+    # -- clients -------------------------------------------------------------------------------------------------
+
+    def s3(self, principal: str) -> "FakeS3":
+        return FakeS3(self, principal)
+
+    def dynamodb(self) -> "FakeDynamoDB":
+        return FakeDynamoDB(self, "own")
+
+    def sqs(self) -> "FakeSqs":
+        return FakeSqs(self, "own")
+
+    def operations(self, *, principal: str | None = None) -> list[str]:
+        return [call.operation for call in self.calls if principal in (None, call.principal)]
+
+    # -- the queue's other end -----------------------------------------------------------------------------------
+
+    def send(self, body: str, delay: float = 0, queue: str = QUEUE, attributes: Any = None) -> None:
+        with self.lock:
+            number = next(self.numbers)
+            self.queues[queue].append(Waiting(f"m{number}", body, self.now + delay, attributes or {}))
+
+    def receive(self, limit: int = 10, queue: str = QUEUE, visibility: float = 90) -> list[dict[str, Any]]:
+        """Records as a Lambda mapping hands them over."""
+        records: list[dict[str, Any]] = []
+        with self.lock:
+            for message in self.queues[queue]:
+                if message.visible_at <= self.now and len(records) < limit:
+                    message.receive_count += 1
+                    message.visible_at = self.now + visibility
+                    attributes = {"ApproximateReceiveCount": str(message.receive_count)}
+                    record = {"messageId": message.id, "receiptHandle": message.id, "body": message.body}
+                    records.append(record | {"attributes": attributes})
+        return records
+
+    def acknowledge(self, ids: set[str], queue: str = QUEUE) -> None:
+        with self.lock:
+            self.queues[queue] = deque(message for message in self.queues[queue] if message.id not in ids)
+
+
+class _Client:
+    def __init__(self, world: World, principal: str) -> None:
+        self.world = world
+        self.principal = principal
+        self.meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_: None))
+
+    def _step(self, operation: str, key: str | None, act: Callable[[], Any]) -> Any:
+        call = Call(self.principal, operation, key)
+        self.world.before(call)
+        with self.world.lock:
+            self.world.calls.append(call)
+            answer = act()
+        self.world.after(call)
+        return answer
+
+
+class FakeS3(_Client):
+    """S3 for one principal: the read role sees only the source, the own role only the replica."""
+
+    def _bucket(self, operation: str, name: str, owner: str) -> Bucket:
+        bucket = self.world.buckets[name]
+        may = bucket.owner == PRODUCER if self.principal == "source" else bucket.owner == CONSUMER
+        if not may or owner != bucket.owner:
+            raise refuse(operation, "AccessDenied", 403)
+        return bucket
+
+    def get_object(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        ExpectedBucketOwner: str,  # noqa: N803
+        VersionId: str | None = None,  # noqa: N803
+        IfMatch: str | None = None,  # noqa: N803
+        Range: str | None = None,  # noqa: N803
+        ChecksumMode: str | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        def act() -> dict[str, Any]:
+            bucket = self._bucket("GetObject", Bucket, ExpectedBucketOwner)
+            version = _find(bucket, "GetObject", Key, VersionId)
+            if IfMatch is not None and IfMatch != f'"{version.etag}"':
+                raise refuse("GetObject", "PreconditionFailed", 412)
+            body = version.body
+            if Range:
+                first, last = Range.removeprefix("bytes=").split("-")
+                body = body[int(first) : int(last) + 1]
+            answer = _described(bucket, version) | {"ContentLength": len(body)}
+            answer["Body"] = StreamingBody(io.BytesIO(body), len(body))
+            if ChecksumMode == "ENABLED" and not Range and "ChecksumType" not in version.attributes:
+                answer |= {"ChecksumCRC64NVME": checksum.of(body).value, "ChecksumType": "FULL_OBJECT"}
+            return answer
+
+        return self._step("GetObject", Key, act)
+
+    def head_object(self, *, Bucket: str, Key: str, ExpectedBucketOwner: str) -> dict[str, Any]:  # noqa: N803
+        def act() -> dict[str, Any]:
+            bucket = self._bucket("HeadObject", Bucket, ExpectedBucketOwner)
+            version = bucket.current(Key)
+            if version is None:
+                raise refuse("HeadObject", "404", 404)
+            return _described(bucket, version) | {"ContentLength": len(version.body)}
+
+        return self._step("HeadObject", Key, act)
+
+    def get_object_tagging(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        ExpectedBucketOwner: str,  # noqa: N803
+        VersionId: str | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        def act() -> dict[str, Any]:
+            bucket = self._bucket("GetObjectTagging", Bucket, ExpectedBucketOwner)
+            version = _find(bucket, "GetObjectTagging", Key, VersionId)
+            return {"TagSet": [{"Key": name, "Value": value} for name, value in version.tags.items()]}
+
+        return self._step("GetObjectTagging", Key, act)
+
+    def put_object(self, **parameters: Any) -> dict[str, Any]:
+        def act() -> dict[str, Any]:
+            bucket = self._bucket("PutObject", parameters["Bucket"], parameters["ExpectedBucketOwner"])
+            body = parameters["Body"]
+            _check_condition(bucket, "PutObject", parameters)
+            proof = checksum.from_answer(parameters)
+            if proof is None or (proof.fits_multipart and checksum.of(body, proof.algorithm) != proof):
+                raise refuse("PutObject", "BadDigest", 400)
+            return self._written(bucket, parameters["Key"], body, parameters)
+
+        return self._step("PutObject", parameters["Key"], act)
+
+    def _written(self, bucket: Bucket, key: str, body: bytes, parameters: dict[str, Any]) -> dict[str, Any]:
+        tags = dict(parse_qsl(parameters.get("Tagging", ""), keep_blank_values=True))
+        version = self.world._store(bucket, key, body, parameters, tags)
+        self.world.mutations.append((key, body))
+        return {"ETag": f'"{version.etag}"', "VersionId": version.id}
+
+    def delete_object(self, *, Bucket: str, Key: str, ExpectedBucketOwner: str, IfMatch: str) -> dict[str, Any]:  # noqa: N803
+        def act() -> dict[str, Any]:
+            bucket = self._bucket("DeleteObject", Bucket, ExpectedBucketOwner)
+            version = bucket.current(Key)
+            if version is None:
+                raise refuse("DeleteObject", "NoSuchKey", 404)
+            if IfMatch != f'"{version.etag}"':
+                raise refuse("DeleteObject", "PreconditionFailed", 412)
+            self.world._remove(bucket, Key)
+            self.world.mutations.append((Key, None))
+            return {}
+
+        return self._step("DeleteObject", Key, act)
+
+    def put_object_tagging(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        ExpectedBucketOwner: str,  # noqa: N803
+        Tagging: dict[str, Any],  # noqa: N803
+        VersionId: str | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        def act() -> dict[str, Any]:
+            bucket = self._bucket("PutObjectTagging", Bucket, ExpectedBucketOwner)
+            version = _find(bucket, "PutObjectTagging", Key, VersionId)
+            version.tags = {tag["Key"]: tag["Value"] for tag in Tagging["TagSet"]}
+            return {}
+
+        return self._step("PutObjectTagging", Key, act)
+
+    def delete_object_tagging(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        ExpectedBucketOwner: str,  # noqa: N803
+        VersionId: str | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        def act() -> dict[str, Any]:
+            bucket = self._bucket("DeleteObjectTagging", Bucket, ExpectedBucketOwner)
+            _find(bucket, "DeleteObjectTagging", Key, VersionId).tags = {}
+            return {}
+
+        return self._step("DeleteObjectTagging", Key, act)
+
+    def create_multipart_upload(self, **parameters: Any) -> dict[str, Any]:
+        def act() -> dict[str, Any]:
+            bucket = self._bucket("CreateMultipartUpload", parameters["Bucket"], parameters["ExpectedBucketOwner"])
+            upload_id = f"upload-{next(self.world.numbers)}"
+            bucket.uploads[upload_id] = {"parameters": parameters, "parts": {}}
+            return {"UploadId": upload_id}
+
+        return self._step("CreateMultipartUpload", parameters["Key"], act)
+
+    def upload_part(self, **parameters: Any) -> dict[str, Any]:
+        def act() -> dict[str, Any]:
+            bucket = self._bucket("UploadPart", parameters["Bucket"], parameters["ExpectedBucketOwner"])
+            upload = _upload(bucket, "UploadPart", parameters["UploadId"])
+            algorithm = upload["parameters"]["ChecksumAlgorithm"]
+            if parameters.get(f"Checksum{algorithm}") != checksum.of(parameters["Body"], algorithm).value:
+                raise refuse("UploadPart", "BadDigest", 400)
+            upload["parts"][parameters["PartNumber"]] = parameters["Body"]
+            return {"ETag": f'"part-{parameters["PartNumber"]}"'}
+
+        return self._step("UploadPart", parameters["Key"], act)
+
+    def complete_multipart_upload(self, **parameters: Any) -> dict[str, Any]:
+        def act() -> dict[str, Any]:
+            operation = "CompleteMultipartUpload"
+            bucket = self._bucket(operation, parameters["Bucket"], parameters["ExpectedBucketOwner"])
+            upload = _upload(bucket, operation, parameters["UploadId"])
+            _check_condition(bucket, operation, parameters)
+            numbers = [part["PartNumber"] for part in parameters["MultipartUpload"]["Parts"]]
+            body = b"".join(upload["parts"][number] for number in numbers)
+            proof = checksum.from_answer(parameters)
+            if proof is None or checksum.of(body, proof.algorithm) != proof:
+                raise refuse(operation, "BadDigest", 400)
+            if parameters["MpuObjectSize"] != len(body) or numbers != sorted(numbers):
+                raise refuse(operation, "InvalidRequest", 400)
+            del bucket.uploads[parameters["UploadId"]]
+            return self._written(bucket, parameters["Key"], body, upload["parameters"])
+
+        return self._step("CompleteMultipartUpload", parameters["Key"], act)
+
+    def abort_multipart_upload(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        UploadId: str,  # noqa: N803
+        ExpectedBucketOwner: str,  # noqa: N803
+    ) -> dict[str, Any]:
+        def act() -> dict[str, Any]:
+            bucket = self._bucket("AbortMultipartUpload", Bucket, ExpectedBucketOwner)
+            _upload(bucket, "AbortMultipartUpload", UploadId)
+            del bucket.uploads[UploadId]
+            return {}
+
+        return self._step("AbortMultipartUpload", Key, act)
+
+
+def _find(bucket: Bucket, operation: str, key: str, version_id: str | None) -> Version:
+    if version_id is None:
+        version = bucket.current(key)
+        if version is None:
+            raise refuse(operation, "NoSuchKey", 404)
+        return version
+    for version in bucket.keys.get(key, []):
+        if version.id == version_id and not version.marker:
+            return version
+    raise refuse(operation, "NoSuchVersion", 404)
+
+
+def _upload(bucket: Bucket, operation: str, upload_id: str) -> dict[str, Any]:
+    if upload_id not in bucket.uploads:
+        raise refuse(operation, "NoSuchUpload", 404)
+    return bucket.uploads[upload_id]
+
+
+def _check_condition(bucket: Bucket, operation: str, parameters: dict[str, Any]) -> None:
+    current = bucket.current(parameters["Key"])
+    if parameters.get("IfNoneMatch") == "*" and current is not None:
+        raise refuse(operation, "PreconditionFailed", 412)
+    if "IfMatch" in parameters and current is None:
+        raise refuse(operation, "NoSuchKey", 404)
+    if "IfMatch" in parameters and current is not None and parameters["IfMatch"] != f'"{current.etag}"':
+        raise refuse(operation, "PreconditionFailed", 412)
+
+
+def _described(bucket: Bucket, version: Version) -> dict[str, Any]:
+    answer = {
+        "ETag": f'"{version.etag}"',
+        "LastModified": datetime.fromtimestamp(version.modified, UTC),
+        "Metadata": version.attributes.get("Metadata", {}),
+    }
+    if bucket.versioned:
+        answer["VersionId"] = version.id
+    if version.tags and not version.attributes.get("TagsHidden"):  # S3 counts only tags that the role may see
+        answer["TagCount"] = len(version.tags)
+    carried = ("ContentType", "CacheControl", "ExpiresString", "StorageClass", "ChecksumType", "MissingMeta")
+    return answer | {name: version.attributes[name] for name in carried if name in version.attributes}
+
+
+class FakeDynamoDB(_Client):
+    """The three calls, with the two conditions that the manifest writes under."""
+
+    def get_item(self, *, TableName: str, Key: dict[str, Any], ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803
+        assert TableName == TABLE
+        assert ConsistentRead
+
+        def act() -> dict[str, Any]:
+            item = self.world.rows.get(_address(Key))
+            return {"Item": dict(item)} if item else {}
+
+        return self._step("GetItem", Key["sk"]["S"], act)
+
+    def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+        keys = RequestItems[TABLE]["Keys"]
+        assert RequestItems[TABLE]["ConsistentRead"]
+        assert len({_address(key) for key in keys}) == len(keys), "DynamoDB refuses a batch that names a key twice"
+
+        def act() -> dict[str, Any]:
+            found = [dict(self.world.rows[_address(key)]) for key in keys if _address(key) in self.world.rows]
+            return {"Responses": {TABLE: found}, "UnprocessedKeys": {}}
+
+        return self._step("BatchGetItem", None, act)
+
+    def put_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Item: dict[str, Any],  # noqa: N803
+        ConditionExpression: str,  # noqa: N803
+        ExpressionAttributeValues: dict[str, Any] | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        assert TableName == TABLE
+
+        def act() -> dict[str, Any]:
+            item = self.world.rows.get(_address(Item))
+            if ConditionExpression == "attribute_not_exists(pk)":
+                holds = item is None
+            else:
+                assert ConditionExpression == "g = :read"
+                holds = item is not None and item["g"] == (ExpressionAttributeValues or {})[":read"]
+            if not holds:
+                raise refuse("PutItem", "ConditionalCheckFailedException", 400)
+            self.world.rows[_address(Item)] = dict(Item)
+            return {}
+
+        return self._step("PutItem", Item["sk"]["S"], act)
+
+
+def _address(key: dict[str, Any]) -> tuple[str, str]:
+    return key["pk"]["S"], key["sk"]["S"]
+
+
+class FakeSqs(_Client):
+    def send_message(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803
+        MessageBody: str,  # noqa: N803
+        DelaySeconds: int = 0,  # noqa: N803
+        MessageAttributes: Any = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        assert 0 <= DelaySeconds <= 900
+
+        def act() -> dict[str, Any]:
+            self.world.send(MessageBody, DelaySeconds, QueueUrl, MessageAttributes)
+            return {"MessageId": "sent"}
+
+        return self._step("SendMessage", None, act)
+
+    def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        def act() -> dict[str, Any]:
+            delays = {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in Entries}
+            for message in self.world.queues[QueueUrl]:
+                if message.id in delays:
+                    message.visible_at = self.world.now + delays[message.id]
+            return {"Successful": [], "Failed": []}
+
+        return self._step("ChangeMessageVisibility", None, act)
+
+
+def rows_of(world: World) -> Iterator[dict[str, Any]]:
+    yield from world.rows.values()

@@ -1,0 +1,174 @@
+"""The truth table of `plan`, row by row, and what can be told without looking at the source."""
+
+from dataclasses import replace
+
+import pytest
+
+from consumer_replicator.hint import Hint
+from consumer_replicator.identity import SourceIdentity
+from consumer_replicator.outcome import SkipReason
+from consumer_replicator.plan import (
+    Adopt,
+    CancelDelete,
+    CommitDeleted,
+    Decision,
+    Delay,
+    Delete,
+    DeletePolicy,
+    LookAgain,
+    MarkGone,
+    Put,
+    ReplicaSeen,
+    Skip,
+    Tombstone,
+    Touch,
+    Verify,
+    View,
+    before_reading,
+    decide,
+)
+from consumer_replicator.row import ReplicaVersion, Row, State
+
+NOW = 1_800_000_000.0
+V1 = SourceIdentity("v1", "etag-1", 100, 3)
+V2 = SourceIdentity("v2", "etag-2", 200, 3)
+OURS = ReplicaVersion("replica-1", "r1")
+OTHER = ReplicaVersion("replica-2", "r2")
+PLAIN = Hint("key", "event")
+CONFIRM = Hint("key", "event", tombstone=5)
+
+
+def row(state: State, *, source: SourceIdentity | None = V1, replica: ReplicaVersion | None = OURS) -> Row:
+    return Row(generation=5, state=state, written_at=NOW, source=source, replica=replica, sequencer="0A")
+
+
+def seen(version: ReplicaVersion, source: SourceIdentity | None = None, generation: int | None = 5) -> ReplicaSeen:
+    return ReplicaSeen(version, source.token() if source else None, generation)
+
+
+def fast(state: State | None, source: SourceIdentity | None, *, hint: Hint = PLAIN, **view: object) -> View:
+    known = row(state) if state else None
+    return View(hint=hint, row=known, source=source, policy=DeletePolicy.MIRROR, **view)  # type: ignore[arg-type]
+
+
+def slow(state: State | None, source: SourceIdentity | None, replica: ReplicaSeen | None, **view: object) -> View:
+    return fast(state, source, slow=True, seen=replica, **view)
+
+
+PRESENT = [
+    ("no row, first look", fast(None, V1), Put(None)),
+    ("no row, nothing at the replica", slow(None, V1, None), Put(None)),
+    ("no row, an unknown replica", slow(None, V1, seen(OTHER)), Put(OTHER)),
+    ("no row, a replica of this source", slow(None, V1, seen(OTHER, V1)), Adopt(OTHER)),
+    ("no row, a replica of another source", slow(None, V1, seen(OTHER, V2)), Put(OTHER)),
+    ("live and the same", fast(State.LIVE, V1), Verify()),
+    ("live and the same, replica as recorded", slow(State.LIVE, V1, seen(OURS, V2)), Touch()),
+    ("live and the same, another replica of it", slow(State.LIVE, V1, seen(OTHER, V1)), Adopt(OTHER)),
+    ("live and the same, a strange replica", slow(State.LIVE, V1, seen(OTHER, V2)), Put(OTHER)),
+    ("live and the same, replica vanished", slow(State.LIVE, V1, None), Put(None)),
+    ("live and different", fast(State.LIVE, V2), Put(OURS)),
+    ("live and different, replica is the new one", slow(State.LIVE, V2, seen(OTHER, V2)), Adopt(OTHER)),
+    ("live and different, replica is the old one", slow(State.LIVE, V2, seen(OURS, V1)), Put(OURS)),
+    ("pending", fast(State.PENDING, V1), Put(OURS)),
+    ("pending, replica of this generation", slow(State.PENDING, V1, seen(OTHER, V1, 5)), Adopt(OTHER)),
+    ("pending, replica of an older generation", slow(State.PENDING, V1, seen(OTHER, V1, 4)), Put(OTHER)),
+    ("pending, replica of no known generation", slow(State.PENDING, V1, seen(OTHER, V1, None)), Put(OTHER)),
+    ("deleting", fast(State.DELETING, V1), CancelDelete(OURS)),
+    ("deleting, ripe", fast(State.DELETING, V1, ripe=True), CancelDelete(OURS)),
+    ("deleting, looked", slow(State.DELETING, V1, seen(OTHER, V1)), CancelDelete(OTHER)),
+    ("deleting, confirm hint", fast(State.DELETING, V1, hint=CONFIRM, ripe=True), CancelDelete(OURS)),
+    ("deleted", fast(State.DELETED, V1), Put(None)),
+    ("deleted, a replica of this source", slow(State.DELETED, V1, seen(OTHER, V1)), Adopt(OTHER)),
+    ("gone and back", fast(State.GONE, V1), Put(OURS)),
+    ("failed", fast(State.FAILED, V1), Put(OURS)),
+    ("failed, replica is of this source", slow(State.FAILED, V1, seen(OTHER, V1)), Adopt(OTHER)),
+]
+
+ABSENT = [
+    ("no row", fast(None, None), Tombstone(None)),
+    ("no row, a replica is there", slow(None, None, seen(OTHER)), Tombstone(OTHER)),
+    ("live", fast(State.LIVE, None), Tombstone(OURS)),
+    ("live, looked", slow(State.LIVE, None, seen(OTHER)), Tombstone(OTHER)),
+    ("pending", fast(State.PENDING, None), Tombstone(OURS)),
+    ("deleted", fast(State.DELETED, None), Tombstone(None)),
+    ("gone", fast(State.GONE, None), Tombstone(OURS)),
+    ("failed", fast(State.FAILED, None), Tombstone(OURS)),
+    ("deleting, too early", fast(State.DELETING, None), Skip(SkipReason.DELETE_PENDING)),
+    ("deleting, too early, confirm hint", fast(State.DELETING, None, hint=CONFIRM), Delay()),
+    ("deleting, ripe", fast(State.DELETING, None, ripe=True), Delete(OURS)),
+    ("deleting, ripe, confirm hint", fast(State.DELETING, None, hint=CONFIRM, ripe=True), Delete(OURS)),
+    ("deleting, ripe, looked", slow(State.DELETING, None, seen(OTHER), ripe=True), Delete(OTHER)),
+    ("deleting, ripe, nothing there", slow(State.DELETING, None, None, ripe=True), CommitDeleted()),
+]
+
+
+@pytest.mark.parametrize(("view", "decision"), [case[1:] for case in PRESENT], ids=[case[0] for case in PRESENT])
+def test_with_the_source_there(view: View, decision: Decision):
+    assert decide(view) == decision
+
+
+@pytest.mark.parametrize(("view", "decision"), [case[1:] for case in ABSENT], ids=[case[0] for case in ABSENT])
+def test_with_the_source_gone_under_mirror(view: View, decision: Decision):
+    assert decide(view) == decision
+
+
+@pytest.mark.parametrize("view", [case[1] for case in ABSENT], ids=[case[0] for case in ABSENT])
+def test_nothing_is_ever_deleted_under_retain(view: View):
+    decision = decide(replace(view, policy=DeletePolicy.RETAIN))
+    assert isinstance(decision, MarkGone | Skip | Delay)
+
+
+def test_a_ripe_delete_whose_row_knows_no_replica_looks_before_it_says_deleted():
+    view = replace(fast(State.DELETING, None, ripe=True), row=row(State.DELETING, replica=None))
+    assert decide(view) == LookAgain()
+
+
+def test_a_live_row_whose_sameness_cannot_be_told_is_copied_again():
+    unversioned = replace(V1, version_id=None)
+    assert decide(fast(State.LIVE, unversioned)) == Put(OURS)
+
+
+def test_under_retain_a_pending_delete_of_the_old_policy_keeps_the_replica():
+    view = replace(fast(State.DELETING, None, hint=CONFIRM, ripe=True), policy=DeletePolicy.RETAIN)
+    assert decide(view) == MarkGone()
+
+
+# -- before the source is read ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [State.LIVE, State.DELETED, State.GONE])
+@pytest.mark.parametrize("sequencer", ["09", "0A", "0A00"])
+def test_a_hint_that_is_not_newer_than_a_settled_row_is_superseded(state: State, sequencer: str):
+    assert before_reading(replace(PLAIN, sequencer=sequencer), row(state)) == Skip(SkipReason.SUPERSEDED)
+
+
+@pytest.mark.parametrize("sequencer", ["0B", "0A01", None])
+def test_a_newer_hint_and_one_without_a_sequencer_look_at_the_source(sequencer: str | None):
+    assert before_reading(replace(PLAIN, sequencer=sequencer), row(State.LIVE)) is None
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.DELETING, State.FAILED, State.UPLOADING])
+def test_an_unsettled_row_supersedes_nothing(state: State):
+    assert before_reading(replace(PLAIN, sequencer="01"), row(state)) is None
+
+
+def test_a_message_that_comes_back_is_never_superseded():
+    """Its first delivery may have written the replica and stopped before its row."""
+    assert before_reading(replace(PLAIN, sequencer="01", receive_count=2), row(State.LIVE)) is None
+
+
+def test_a_tag_event_is_never_superseded():
+    assert before_reading(replace(PLAIN, sequencer="01", about_tags=True), row(State.LIVE)) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [None, row(State.LIVE), row(State.PENDING), replace(row(State.DELETING), generation=6)],
+    ids=["no row", "live under the same generation", "cancelled", "another tombstone"],
+)
+def test_a_confirm_hint_ends_at_any_row_but_its_own_tombstone(other: Row | None):
+    assert before_reading(CONFIRM, other) == Skip(SkipReason.TOMBSTONE_GONE)
+
+
+def test_a_confirm_hint_goes_on_with_its_own_tombstone():
+    assert before_reading(CONFIRM, row(State.DELETING)) is None
