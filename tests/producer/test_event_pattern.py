@@ -60,7 +60,7 @@ def scopes_and_keys(draw):
     return scope, key
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(scopes_and_keys())
 @example((Scope(prefixes=("abc",), suffixes=("bcd",)), "abcd"))
 @example((Scope(prefixes=("a*",), suffixes=("\\b",)), "a*\\b"))
@@ -71,7 +71,7 @@ def test_a_key_in_scope_always_passes(scope_and_key):
         assert "\n" in key or moto_lets_through(scope, key)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(scopes_and_keys())
 def test_an_exact_pattern_passes_the_keys_in_scope_and_no_other(scope_and_key):
     scope, key = scope_and_key
