@@ -28,6 +28,12 @@ def test_packages_that_were_not_asked_for_are_left_out(tmp_path):
     assert sorted(import_closure(["app.start"], [tmp_path], ["app"])) == ["app", "app.start"]
 
 
+def test_a_package_that_is_never_entered_is_left_out_with_all_that_only_it_reaches(tmp_path):
+    project(tmp_path, app__start="import app.web, app.end", app__web="import app.html", app__html="", app__end="")
+    closure = import_closure(["app.start"], [tmp_path], ["app"], without=["app.web"])
+    assert sorted(closure) == ["app", "app.end", "app.start"]
+
+
 def test_modules_that_import_each_other_end(tmp_path):
     project(tmp_path, app__one="import app.two", app__two="import app.one")
     assert sorted(import_closure(["app.one"], [tmp_path], ["app"])) == ["app", "app.one", "app.two"]
