@@ -1,0 +1,208 @@
+"""What holds for both templates: form, parameters, what survives, what the person woken reads."""
+
+import re
+
+import pytest
+import yaml
+
+from tests.service_catalog.template import BOTH, CONSUMER, PRODUCER
+
+MAX_INLINE_BYTES = 51_200  # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+MAX_ALARM_TEXT = 1024
+STATEFUL = {"AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::KMS::Key", "AWS::DynamoDB::Table"}
+PLAIN_TYPES = re.compile(r"AWS::(S3|KMS|IAM|Events|SQS|SNS|CloudWatch|DynamoDB|Lambda|Logs|EC2)::\w+")
+
+both = pytest.mark.parametrize("template", BOTH, ids=["producer", "consumer"])
+
+
+def parameters(template):
+    return [
+        pytest.param(template, name, id=f"{template.path.parent.name}-{name}") for name in template.body["Parameters"]
+    ]
+
+
+each_parameter = pytest.mark.parametrize(("template", "name"), [p for template in BOTH for p in parameters(template)])
+
+
+@both
+def test_a_template_can_be_given_inline(template):
+    assert template.path.stat().st_size < MAX_INLINE_BYTES
+
+
+@both
+def test_a_template_is_plain_cloudformation(template):
+    assert "Transform" not in template.body
+    assert "Fn::Transform" not in template.path.read_text()
+    for resource in template.body["Resources"].values():
+        assert PLAIN_TYPES.fullmatch(resource["Type"])
+
+
+@both
+def test_a_template_has_no_yaml_aliases(template):
+    """CloudFormation does not support them.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html"""
+    tokens = {type(token) for token in yaml.scan(template.path.read_text())}
+    assert tokens & {yaml.AnchorToken, yaml.AliasToken} == set()
+    assert yaml.ScalarToken in tokens
+
+
+@pytest.mark.parametrize(
+    ("template", "names"),
+    [
+        (PRODUCER, {"ConsumerAccountId", "OrganisationId", "ExternalId"}),
+        (
+            CONSUMER,
+            {
+                "ProducerAccountId",
+                "ProducerBucketName",
+                "ProducerBucketArn",
+                "CrossAccountRoleArn",
+                "ProducerKmsKeyArn",
+                "OrganisationId",
+                "ExternalId",
+                "VpcId",
+                "SubnetIds",
+                "RouteTableIds",
+                "LambdaS3Bucket",
+                "LambdaS3Key",
+            },
+        ),
+    ],
+    ids=["producer", "consumer"],
+)
+def test_only_the_parameters_of_the_contract_must_be_given(template, names):
+    assert {name for name, each in template.body["Parameters"].items() if "Default" not in each} == names
+
+
+def test_an_e_mail_address_for_alarms_is_a_parameter_of_the_contract_that_may_be_empty():
+    assert CONSUMER.body["Parameters"]["AlarmEmail"]["Default"] == ""
+
+
+def test_the_producers_outputs_are_those_of_the_contract():
+    assert {"BucketArn", "BucketName", "RoleArn", "KmsKeyArn", "KmsKeyId", "TemplateVersion"} <= set(
+        PRODUCER.body["Outputs"]
+    )
+
+
+def test_both_templates_say_the_same_version():
+    assert PRODUCER.resolve().output("TemplateVersion") == CONSUMER.resolve().output("TemplateVersion")
+
+
+@each_parameter
+def test_a_parameter_says_what_it_is_with_an_example_or_its_choices(template, name):
+    declaration = template.body["Parameters"][name]
+    has_choices = "AllowedValues" in declaration
+    assert has_choices or re.search(r"\bexample\b|Empty means", declaration["Description"]) or "Default" in declaration
+    assert declaration["Description"].endswith((".", ")"))
+
+
+@each_parameter
+def test_a_parameter_that_can_be_refused_says_why(template, name):
+    declaration = template.body["Parameters"][name]
+    if {"AllowedPattern", "MinValue", "MaxValue", "MinLength"} & set(declaration):
+        assert declaration["ConstraintDescription"]
+    elif not declaration["Type"].startswith(("AWS::", "List<AWS::")):
+        assert declaration["AllowedValues"]
+
+
+@both
+def test_every_parameter_is_in_one_group_and_has_a_label(template):
+    interface = template.body["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(template.body["Parameters"])
+    assert set(interface["ParameterLabels"]) == set(template.body["Parameters"])
+
+
+@both
+def test_the_external_id_is_never_shown_and_long_enough(template):
+    declaration = template.body["Parameters"]["ExternalId"]
+    assert declaration["NoEcho"] in (True, "true")
+    assert declaration["MinLength"] >= 16
+    assert not any("ExternalId" in str(output) for output in template.body["Outputs"].values())
+
+
+@pytest.mark.parametrize("name", ["ab", "Upper", "-first", "last-", "under_score", "a" * 27])
+@both
+def test_an_instance_name_that_cannot_name_a_bucket_is_refused(template, name):
+    with pytest.raises(AssertionError, match="InstanceName"):
+        _ = template.resolve(InstanceName=name).parameters
+
+
+@both
+def test_the_longest_instance_name_still_gives_a_bucket_name_in_the_longest_region(template):
+    (bucket,) = [
+        properties["BucketName"] for _, properties in template.resolve(InstanceName="a" * 26).of_type("AWS::S3::Bucket")
+    ]
+    assert len(bucket.replace("eu-west-1", "ap-southeast-1")) <= 63
+
+
+@both
+def test_data_and_the_key_to_it_outlive_the_product(template):
+    stateful = [each for each in template.body["Resources"].values() if each["Type"] in STATEFUL]
+    assert stateful
+    for resource in stateful:
+        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+@both
+def test_a_bucket_is_hardened(template):
+    ((_, bucket),) = template.resolve().of_type("AWS::S3::Bucket")
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["BucketKeyEnabled"] is True
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+    assert rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"].endswith("Key.Arn")
+    assert rule["BlockedEncryptionTypes"] == {"EncryptionType": ["SSE-C"]}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert any("AbortIncompleteMultipartUpload" in each for each in bucket["LifecycleConfiguration"]["Rules"])
+
+
+@both
+def test_a_key_rotates(template):
+    ((_, key),) = template.resolve().of_type("AWS::KMS::Key")
+    assert key["EnableKeyRotation"] is True
+
+
+@both
+def test_queues_keep_what_failed_for_fourteen_days_and_are_encrypted(template):
+    queues = dict(template.resolve().of_type("AWS::SQS::Queue"))
+    assert queues
+    for queue in queues.values():
+        assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+        assert queue["SqsManagedSseEnabled"] is True
+
+
+@both
+def test_a_rule_retries_as_long_as_eventbridge_can_and_keeps_what_it_could_not_deliver(template):
+    ((_, rule),) = template.resolve().of_type("AWS::Events::Rule")
+    (target,) = rule["Targets"]
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
+    assert target["DeadLetterConfig"] == {"Arn": "UndeliveredEvents.Arn"}
+
+
+@both
+def test_an_alarm_speaks_to_the_person_woken_and_ends_in_its_runbook_section(template):
+    alarms = dict(template.resolve(AlarmEmail="on-call@example.org").of_type("AWS::CloudWatch::Alarm"))
+    assert alarms
+    for name, alarm in alarms.items():
+        assert alarm["AlarmDescription"].endswith(f". Runbook section: {name}")
+        assert len(alarm["AlarmDescription"]) <= MAX_ALARM_TEXT
+        assert alarm["AlarmActions"] == [alarm["OKActions"][0]]
+
+
+@both
+def test_an_alarm_watches_every_queue_of_what_failed(template):
+    stack = template.resolve()
+    watched = {alarm["Dimensions"][0]["Value"] for _, alarm in stack.of_type("AWS::CloudWatch::Alarm")}
+    failed = {queue["QueueName"] for name, queue in stack.of_type("AWS::SQS::Queue") if name != "ObjectsQueue"}
+    assert failed
+    assert failed <= watched
+
+
+@both
+def test_nobody_is_subscribed_without_an_address(template):
+    assert list(template.resolve().of_type("AWS::SNS::Subscription")) == []
+    ((_, subscription),) = template.resolve(AlarmEmail="on-call@example.org").of_type("AWS::SNS::Subscription")
+    assert subscription["Endpoint"] == "on-call@example.org"
