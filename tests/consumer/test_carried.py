@@ -78,9 +78,10 @@ def test_metadata_that_is_no_misread_utf8_keeps_its_text(text):
     assert decoded(carried_metadata(text)) == text
 
 
-@given(
-    st.text(st.characters(min_codepoint=0x80, exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=700)
-)
+FOREIGN = st.characters(min_codepoint=0x80, exclude_categories=("Cs", "Cc", "Zl", "Zp"))
+
+
+@given(st.text(FOREIGN, min_size=1, max_size=700))
 def test_metadata_of_any_length_stays_on_one_line(text):
     sent = carried_metadata(text.encode().decode("latin-1"))
     assert sent.isascii()

@@ -101,11 +101,9 @@ def test_the_sort_key_is_the_raw_key_and_nothing_else(key):
 
 def test_the_shard_of_a_key_never_changes():
     """A release that hashed otherwise would lose sight of every row."""
-    assert [address("bucket", key, 16)["pk"]["S"] for key in ("a", "caf\u00e9", "a/b/c")] == [
-        "bucket#3",
-        "bucket#7",
-        "bucket#12",
-    ]
+    published = {"123456789": 0xCBF43926, "a": 0xE8B7BE43, "abc": 0x352441C2}  # CRC-32
+    for key, crc in published.items():
+        assert address("bucket", key, 16)["pk"] == {"S": f"bucket#{crc % 16}"}
 
 
 @given(KEYS, st.integers(1, 1024))
