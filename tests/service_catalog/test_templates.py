@@ -1,11 +1,12 @@
 """What holds for both templates: form, parameters, what survives, what the person woken reads."""
 
 import re
+import tomllib
 
 import pytest
 import yaml
 
-from tests.service_catalog.template import BOTH, CONSUMER, PRODUCER
+from tests.service_catalog.template import BOTH, CONSUMER, PRODUCER, SERVICE_CATALOG
 
 MAX_INLINE_BYTES = 51_200  # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 MAX_ALARM_TEXT = 1024
@@ -84,8 +85,10 @@ def test_the_producers_outputs_are_those_of_the_contract():
     )
 
 
-def test_both_templates_say_the_same_version():
-    assert PRODUCER.resolve().output("TemplateVersion") == CONSUMER.resolve().output("TemplateVersion")
+@both
+def test_a_template_says_the_projects_version(template):
+    project = tomllib.loads((SERVICE_CATALOG.parent / "pyproject.toml").read_text())["project"]
+    assert template.resolve().output("TemplateVersion") == project["version"]
 
 
 @each_parameter
