@@ -1,6 +1,10 @@
 """The two accounts: who they are, and what the products made in them."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
 
 REGION = "us-east-1"
 PRODUCER_ACCOUNT = "111111111111"
@@ -13,6 +17,12 @@ SECRET_ACCESS_KEY = "test"
 def credentials(account_id: str) -> dict[str, str]:
     """Of an account's root, as keyword arguments of boto3. MiniStack makes up an account that it has not seen."""
     return {"aws_access_key_id": account_id, "aws_secret_access_key": SECRET_ACCESS_KEY, "region_name": REGION}
+
+
+def client(endpoint_url: str, service: str, account_id: str) -> Any:
+    """A boto3 client of an account's root at the emulator."""
+    config = Config(max_pool_connections=32, retries={"total_max_attempts": 3, "mode": "standard"})
+    return boto3.client(service, endpoint_url=endpoint_url, config=config, **credentials(account_id))
 
 
 @dataclass(frozen=True)

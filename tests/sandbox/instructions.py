@@ -23,6 +23,6 @@ def clients(endpoint_url: str, region: str) -> list[str]:
     remote = f":s3,provider=Other,env_auth=true,no_check_bucket=true,region={region},endpoint='{endpoint_url}':"
     return [
         "aws s3 cp README.md s3://$BUCKET/ && aws s3 ls --recursive s3://$BUCKET/",
-        f'rclone copy README.md "{remote}$BUCKET/docs"',
+        f'rclone copy --ignore-checksum README.md "{remote}$BUCKET/docs"  # under SSE-KMS an ETag is no MD5',
         f"s5cmd --endpoint-url {endpoint_url} cp README.md s3://$BUCKET/docs/",
     ]

@@ -14,9 +14,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from tests.sandbox.accounts import (
     CONSUMER_ACCOUNT,
     ORGANISATION_ID,
@@ -24,7 +21,7 @@ from tests.sandbox.accounts import (
     REGION,
     Consumer,
     Producer,
-    credentials,
+    client,
 )
 from tests.sandbox.calls import Call, read_calls
 from tests.sandbox.emulator_process import ENVIRONMENT, ROOT, EmulatorProcess, SandboxError
@@ -106,9 +103,7 @@ class Sandbox:
     def client(self, service: str, account: str) -> Any:
         """A boto3 client of the account's root, one per service and account."""
         if (service, account) not in self._clients:
-            self._clients[service, account] = boto3.client(
-                service, endpoint_url=self.endpoint_url, config=CLIENT_CONFIG, **credentials(account)
-            )
+            self._clients[service, account] = client(self.endpoint_url, service, account)
         return self._clients[service, account]
 
     def calls(self, since: float = 0.0) -> list[Call]:
@@ -184,9 +179,6 @@ class Sandbox:
         for subnet in subnets:
             ec2.associate_route_table(RouteTableId=routes, SubnetId=subnet)
         return {"VpcId": vpc, "SubnetIds": ",".join(subnets), "RouteTableIds": routes}
-
-
-CLIENT_CONFIG = Config(max_pool_connections=32, retries={"total_max_attempts": 3, "mode": "standard"})
 
 
 def template(product: str) -> Path:
