@@ -97,15 +97,17 @@ class Books:
     def bytes_replicated(self) -> int:
         return sum(end.size for end in self.ends.values() if end.kind == REPLICATED)
 
-    def lags(self) -> list[float]:
-        return [end.lag for end in self.ends.values() if end.kind == REPLICATED and end.lag is not None]
+    def sums(self) -> list[tuple[int, str]]:
+        """What the ends add up from: (420, "replicated"), (23, "skipped (superseded)"), ..."""
+        done = [(count, kind) for kind in (REPLICATED, TAGS, DELETED) if (count := self.count(kind))]
+        for kind in (SKIPPED, FAILED):
+            done += [(count, f"{kind} ({name})") for name, count in self.names(kind).items()]
+        return done
 
     def equation(self) -> str:
         """The books in one line: "455 sent = 420 replicated + ...", or "≠" where they do not close."""
-        done = [f"{count} {kind}" for kind in (REPLICATED, TAGS, DELETED) if (count := self.count(kind))]
-        for kind in (SKIPPED, FAILED):
-            done += [f"{count} {kind} ({name})" for name, count in self.names(kind).items()]
-        return f"{self.sent} sent {'=' if self.close else '≠'} {' + '.join(done) or '0'}"
+        done = " + ".join(f"{count} {what}" for count, what in self.sums()) or "0"
+        return f"{self.sent} sent {'=' if self.close else '≠'} {done}"
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

@@ -20,16 +20,17 @@ from rich.text import Text
 
 from tests.sandbox import check
 from tests.sandbox.books import Books, calls_per_object
-from tests.sandbox.demo_report import Report
+from tests.sandbox.demo_report import Lag, Report
 from tests.sandbox.emulator_process import SandboxError
 from tests.sandbox.live_view import amount
 from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.settle import Follower, Stage, Stuck
 from tests.sandbox.uploader import MULTIPART_FROM, Uploader
 from tests.sandbox.watch import Watch
-from tests.sandbox.workload import Upload, Workload, workload
+from tests.sandbox.workload import BURST, Upload, Workload, workload
 
 LEFT_OUT_SHOWN = 5
+PAUSE_SECONDS = 0.3
 PATIENCE_SECONDS = 90.0  # longer than a confirmed delete's delay and a failed message's way back
 STRANGER = "333333333333"
 TORN_EVENT = '{"version": "0", "source": "aws.s3", "detail-type": "Object Created", "detail": {"object": {"key": "to'
@@ -87,7 +88,13 @@ class Demo:
 
     def _replicate(self, sandbox: Sandbox, plan: Workload, began: float) -> Report:
         watch = watch_of(sandbox)
-        follower = Follower(watch, self._books, self._console, PATIENCE_SECONDS)
+        function = sandbox.consumer.function_name
+
+        def rouse() -> None:
+            sandbox.invoke(function, {"Records": []})
+
+        rouse()  # its cold start is nobody's lag
+        follower = Follower(watch, self._books, self._console, PATIENCE_SECONDS, rouse)
         small = [upload for upload in plan.uploads if upload.size < MULTIPART_FROM]
         large = [upload for upload in plan.uploads if upload.size >= MULTIPART_FROM]
         for left_out in plan.left_out[:LEFT_OUT_SHOWN]:
@@ -96,14 +103,14 @@ class Demo:
         self._announce(f"{len(small)} objects of one PUT each, {amount(sum(each.size for each in small))} in all")
         stage = self._upload(sandbox, follower, "small objects", small)
         calls = calls_per_object(sandbox.calls(stage.began), len(small))
-        commit_lags = lags(stage, watch)
+        lags = {"all at once": lag(stage, watch)}
         if large:
             self._announce(f"{len(large)} objects in parts, {amount(sum(each.size for each in large))} in all")
             self._upload(sandbox, follower, "large objects", large)
-        self._announce(
-            "Overwrites, 30 writes of one key, tag changes, a delete and re-create, a torn message; deletes are "
-            "confirmed after a delay"
-        )
+        self._announce(f"{len(plan.changes.overwritten)} overwrites in turn")
+        stage = self._overwrite(sandbox, follower, plan)
+        lags["in turn"] = lag(stage, watch)
+        self._announce(f"{BURST} writes of one key, tags, deletes (each confirmed after a delay), a torn message")
         forged = self._change(sandbox, follower, plan)
         dead_letters = watch.dead_letters()
         for letter in dead_letters:
@@ -115,9 +122,10 @@ class Demo:
             books=self._books,
             keys=len(plan.uploads),
             rows=Counter(row.state.name for row in watch.rows().values()),
-            commit_lags=commit_lags,
+            lags=lags,
             calls=calls,
             small_objects=len(small),
+            tagged_objects=sum("Tagging" in upload.arguments for upload in small),
             dead_letters=dead_letters,
             expected_dead_letters=EXPECTED_DEAD_LETTERS,
             forged=forged,
@@ -130,6 +138,11 @@ class Demo:
         uploader = uploader_of(sandbox, stage)
         return follower.run(stage, lambda: uploader.put_all(uploads))
 
+    def _overwrite(self, sandbox: Sandbox, follower: Follower, plan: Workload) -> Stage:
+        stage = Stage("overwrites in turn", len(plan.changes.overwritten))
+        uploader = uploader_of(sandbox, stage)
+        return follower.run(stage, lambda: uploader.put_in_turn(plan.changes.overwritten, PAUSE_SECONDS))
+
     def _change(self, sandbox: Sandbox, follower: Follower, plan: Workload) -> str | None:
         """All changes, and the torn message; answers with how the bus refused the stranger's event."""
         stage = Stage("changes", plan.changes.count + 1)
@@ -139,7 +152,7 @@ class Demo:
             sqs = sandbox.client("sqs", sandbox.consumer.account_id)
             sqs.send_message(QueueUrl=sandbox.consumer.queue_url, MessageBody=TORN_EVENT)
             stage.changed("", 0)
-            uploader.apply(plan.changes)
+            uploader.change(plan.changes)
 
         forged = forge(sandbox, plan.uploads[0].key)
         follower.run(stage, work)
@@ -159,7 +172,7 @@ class Demo:
     def _conclude(self, report: Report) -> None:
         self._console.print()
         for line in report.lines():
-            self._console.print(line, soft_wrap=isinstance(line, Text))
+            self._console.print(line)
         self._console.print()
         for problem in report.problems():
             self._console.print(Text(f"NOT RIGHT  {problem}", "bold red"), soft_wrap=True)
@@ -210,7 +223,8 @@ def forge(sandbox: Sandbox, key: str) -> str | None:
     return next((str(each["ErrorMessage"]) for each in answer["Entries"] if "ErrorCode" in each), None)
 
 
-def lags(stage: Stage, watch: Watch) -> list[float]:
-    """Seconds from the end of each PUT to its row's last write. A row may be there before the client has its answer."""
+def lag(stage: Stage, watch: Watch) -> Lag:
+    """Of a stage that has just settled and that wrote every key once. A row may precede the client's answer: 0."""
     rows = watch.rows()
-    return [max(0.0, rows[key].written_at - at) for key, at in stage.finished_at.items() if key in rows]
+    from_put = [max(0.0, rows[key].written_at - at) for key, at in stage.finished_at.items() if key in rows]
+    return Lag(from_put, stage.event_lags)

@@ -1,7 +1,7 @@
 """What the demo found out, as a value: what is wrong, if anything; the same for a person and for a program. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,21 +14,32 @@ from tests.sandbox.live_view import amount
 from tests.sandbox.watch import DeadLetter
 
 SHOWN_DIFFERENCES = 20
+SUBJECT_WIDTH = 10
+
+
+@dataclass(frozen=True)
+class Lag:
+    """Seconds to the committed row: from the end of the PUT, by this machine's one clock; and from the event's time,
+    which is in whole seconds and so up to a second early.
+    """
+
+    from_put: Sequence[float]
+    from_event: Sequence[float]
 
 
 @dataclass(frozen=True)
 class Report:
-    """`commit_lags`: seconds from the end of a PUT to the committed row, by this machine's one clock; the books' lags
-    begin at the event's time, which is in whole seconds. `rows`: manifest rows by state; `keys`: all that ever were.
-    `forged` is how the bus answered a stranger, None if it took the event.
+    """`rows`: manifest rows by state; `keys`: all that ever were. `lags` by how the objects were put. `forged` is how
+    the bus answered a stranger, None if it took the event. `calls` are those for the small objects, per object.
     """
 
     books: Books
     keys: int
     rows: Mapping[str, int]
-    commit_lags: Sequence[float]
+    lags: Mapping[str, Lag]
     calls: Mapping[str, float]
     small_objects: int
+    tagged_objects: int
     dead_letters: Sequence[DeadLetter]
     expected_dead_letters: Mapping[str, int]
     forged: str | None
@@ -72,11 +83,12 @@ class Report:
             },
             "manifest": {"keys": self.keys, "rows": dict(self.rows)},
             "lag_seconds": {
-                "from_put_to_committed_row": _percentiles(self.commit_lags),
-                "from_event_time": _percentiles(self.books.lags()),
+                how: {"from_put": _percentiles(lag.from_put), "from_event_time": _percentiles(lag.from_event)}
+                for how, lag in self.lags.items()
             },
             "calls_per_small_object": {name: round(share, 3) for name, share in self.calls.items()},
             "small_objects": self.small_objects,
+            "small_objects_with_tags": self.tagged_objects,
             "dead_letters": [{"code": letter.code, "reason": letter.reason} for letter in self.dead_letters],
             "forged_event_refused": self.forged,
             "check": {
@@ -86,35 +98,44 @@ class Report:
             },
         }
 
-    def lines(self) -> Iterator[Text | Table]:
-        """For a person."""
-        yield Text.assemble(("Books      ", "bold"), self.books.equation())
-        states = " + ".join(f"{count} {state}" for state, count in sorted(self.rows.items()))
-        yield Text.assemble(("Manifest   ", "bold"), f"{self.keys} keys = {states}")
-        yield Text.assemble(
-            ("Lag        ", "bold"), f"{_said(self.commit_lags)} from the end of a PUT to the committed row"
+    def lines(self) -> Iterator[Table]:
+        """For a person: one table a subject."""
+        yield _subject("Books", f"{self.books.sent} changes and messages sent, {self.books.settled} came to an end")
+        yield _figures((f"{count}", what) for count, what in self.books.sums())
+        yield _subject("Manifest", f"{self.keys} keys")
+        yield _figures((f"{count}", state) for state, count in sorted(self.rows.items()))
+        yield _subject("Lag", "from the end of a PUT to its committed row (in brackets: from the event's time)")
+        yield _figures((how, f"{_said(lag.from_put)}  ({_said(lag.from_event)})") for how, lag in self.lags.items())
+        yield _subject(
+            "AWS calls", f"per object, for {self.small_objects} of one PUT, {self.tagged_objects} of them tagged"
         )
-        yield Text.assemble(
-            "           ", f"{_said(self.books.lags())} from the event's time, which is in whole seconds"
-        )
-        yield Text.assemble(("AWS calls  ", "bold"), f"per object, for {self.small_objects} objects of one PUT:")
-        yield self._calls_table()
-        verdict = self.verdict
-        yield Text.assemble(
-            ("Check      ", "bold"),
-            f"{verdict.compared} objects, {amount(verdict.bytes)} read from both buckets: ",
-            ("equal" if not verdict.differences else f"{len(verdict.differences)} differences"),
-        )
-        for difference in verdict.differences[:SHOWN_DIFFERENCES]:
-            yield Text(f"           {difference}", "red")
-        if (more := len(verdict.differences) - SHOWN_DIFFERENCES) > 0:
-            yield Text(f"           and {more} more (all of them with --json)", "red")
+        by_share = sorted(self.calls.items(), key=lambda call: -call[1])
+        yield _figures((f"{share:.2f}", name) for name, share in by_share)
+        verdict, count = self.verdict, len(self.verdict.differences)
+        read = f"{verdict.compared} objects, {amount(verdict.bytes)}, read from both buckets"
+        yield _subject("Check", f"{read}: {f'{count} differences' if count else 'equal'}")
+        shown = [str(difference) for difference in verdict.differences[:SHOWN_DIFFERENCES]]
+        if count > SHOWN_DIFFERENCES:
+            shown.append(f"and {count - SHOWN_DIFFERENCES} more, all of them with --json")
+        yield _figures(("≠", difference) for difference in shown)
 
-    def _calls_table(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        for name, share in sorted(self.calls.items(), key=lambda call: -call[1]):
-            table.add_row(Text("          "), Text(name), Text(f"{share:.2f}"))
-        return table
+
+def _subject(name: str, what: str) -> Table:
+    row = Table.grid(padding=(0, 1))
+    row.add_column(width=SUBJECT_WIDTH, style="bold")
+    row.add_row(Text(name), Text(what))
+    return row
+
+
+def _figures(rows: Iterable[tuple[str, str]]) -> Table:
+    """Indented below their subject, the figures flush right."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=SUBJECT_WIDTH)
+    table.add_column(justify="right", style="cyan")
+    table.add_column(overflow="fold")
+    for figure, what in rows:
+        table.add_row("", Text(figure), Text(what))
+    return table
 
 
 def _percentiles(values: Sequence[float]) -> dict[str, float | None]:

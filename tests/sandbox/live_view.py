@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 LINE_EVERY_SECONDS = 5.0
-KEY_WIDTH = 70
+KEY_CELLS = 70
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -84,7 +84,7 @@ class LiveView:
 def panel(shown: Snapshot) -> Panel:
     """The whole picture, about ten lines high."""
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(style="bold", no_wrap=True, min_width=13)
     grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for name, what in _rows(shown):
         grid.add_row(name, what)
@@ -97,8 +97,7 @@ def line(shown: Snapshot) -> str:
     parts = [
         f"{shown.stage}, {shown.seconds:.0f} s: {shown.changed} of {shown.planned} changes made",
         f"{shown.replicated} replicated ({amount(shown.bytes_replicated)})",
-        f"tags {shown.tags_replicated}",
-        f"deleted {shown.deleted}",
+        _tags_and_deletes(shown),
         f"skipped {counts(shown.skipped)}",
         f"failed {counts(shown.failed)}",
         f"queue {_queue(shown)}",
@@ -122,7 +121,7 @@ def _rows(shown: Snapshot) -> list[tuple[str, RenderableType]]:
         ("Changes made", _bar(shown.changed, shown.planned, amount(shown.bytes_changed))),
         ("Settled", _bar(shown.settled, shown.planned, _throughput(shown))),
         ("Replicated", Text(f"{shown.replicated} objects, {amount(shown.bytes_replicated)}", "green")),
-        ("Tags, deletes", Text(f"{shown.tags_replicated} tag changes, {shown.deleted} deletes")),
+        ("Tags, deletes", Text(_tags_and_deletes(shown))),
         ("Skipped", Text(counts(shown.skipped))),
         ("Failed", Text(counts(shown.failed), "bold red" if shown.failed else "")),
         ("Queue", Text(_queue(shown))),
@@ -143,6 +142,11 @@ def _throughput(shown: Snapshot) -> str:
     return f"{shown.objects_per_second:.1f}/s  {amount(shown.bytes_per_second)}/s"
 
 
+def _tags_and_deletes(shown: Snapshot) -> str:
+    waiting = f", {shown.delayed} waiting to be confirmed" if shown.delayed else ""
+    return f"{shown.tags_replicated} tag changes, {shown.deleted} deletes{waiting}"
+
+
 def _queue(shown: Snapshot) -> str:
     return (
         f"{shown.waiting} waiting, {shown.in_flight} in flight, {shown.delayed} delayed, "
@@ -161,6 +165,7 @@ def _lately(keys: tuple[str, ...]) -> Text:
 
 
 def shown_key(key: str) -> str:
-    """A key with everything that moves a cursor or hides itself escaped, and cut to a width."""
-    text = repr(key)[1:-1]
-    return text if len(text) <= KEY_WIDTH else f"{text[: KEY_WIDTH - 1]}…"
+    """A key with everything that moves a cursor or hides itself escaped, and cut to a width in terminal cells."""
+    text = Text(repr(key)[1:-1])
+    text.truncate(KEY_CELLS, overflow="ellipsis")
+    return text.plain

@@ -105,13 +105,6 @@ def test_every_outcome_that_is_entered_is_counted_and_answered():
     assert books.entered == 2
 
 
-def test_lag_is_that_of_replicated_objects_whose_event_had_a_time():
-    books = books_of(
-        logged("replicated", "a", lag=0.5), logged("replicated", "b", lag=None), logged("deleted", "c", lag=9)
-    )
-    assert books.lags() == [0.5]
-
-
 @pytest.mark.parametrize(
     ("values", "share", "expected"),
     [([], 0.5, None), ([7], 0.5, 7), ([7], 0.99, 7), ([3, 1, 2], 0.5, 2), (range(1, 101), 0.99, 99), ([1, 2], 1.0, 2)],

@@ -3,10 +3,11 @@
 import io
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from tests.odd_keys import ODD_KEYS
-from tests.sandbox.live_view import KEY_WIDTH, LiveView, Snapshot, amount, line, panel, shown_key
+from tests.sandbox.live_view import KEY_CELLS, LiveView, Snapshot, amount, line, panel, shown_key
 
 BUSY = Snapshot(
     stage="uploading",
@@ -46,7 +47,7 @@ def drawn(snapshot, width=120):
         "300/400  64.0 MiB",
         "200/400  20.0/s  5.0 MiB/s",
         "180 objects, 50.0 MiB",
-        "3 tag changes, 4 deletes",
+        "3 tag changes, 4 deletes, 5 waiting to be confirmed",
         "current 1, superseded 29",
         "access-denied 2",
         "60 waiting, 20 in flight, 5 delayed, 1 dead letters",
@@ -71,6 +72,7 @@ def test_every_line_fits_the_terminal_whatever_the_keys_are():
     for width in (60, 80, 120):
         text = drawn(Snapshot("x", lately=("k" * 1024, "[bold]", "\U0001f680" * 256)), width)
         assert len(text.splitlines()) == 13
+        assert "Tags, deletes" in text
 
 
 @pytest.mark.parametrize("key", ["[red]not markup[/red]", "[/]", "[link=http://x]y[/link]", "\\[bold]"])
@@ -81,7 +83,7 @@ def test_a_key_that_looks_like_markup_is_shown_as_it_is(key):
 @pytest.mark.parametrize("key", ODD_KEYS.values(), ids=ODD_KEYS.keys())
 def test_no_key_reaches_the_terminal_with_control_characters(key):
     assert shown_key(key).isprintable()
-    assert len(shown_key(key)) <= KEY_WIDTH
+    assert cell_len(shown_key(key)) <= KEY_CELLS
     output = io.StringIO()
     Console(file=output, width=120, force_terminal=True, color_system=None).print(panel(Snapshot("x", lately=(key,))))
     assert output.getvalue().replace("\n", "").isprintable()
@@ -108,9 +110,9 @@ def test_in_a_pipe_there_are_plain_lines_one_a_stage_and_then_one_every_few_seco
 
 def test_a_line_says_what_the_panel_says():
     assert line(BUSY) == (
-        "uploading, 10 s: 300 of 400 changes made; 180 replicated (50.0 MiB); tags 3; deleted 4; "
-        "skipped current 1, superseded 29; failed access-denied 2; "
-        "queue 60 waiting, 20 in flight, 5 delayed, 1 dead letters; lag p50 0.4 s, p99 2.1 s"
+        "uploading, 10 s: 300 of 400 changes made; 180 replicated (50.0 MiB); "
+        "3 tag changes, 4 deletes, 5 waiting to be confirmed; skipped current 1, superseded 29; "
+        "failed access-denied 2; queue 60 waiting, 20 in flight, 5 delayed, 1 dead letters; lag p50 0.4 s, p99 2.1 s"
     )
 
 

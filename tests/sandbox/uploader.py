@@ -4,6 +4,7 @@ Every function answers with how many object events S3 owes for what it did: one 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -45,11 +46,18 @@ class Uploader:
         self.done(upload.key, upload.size)
         return 1
 
-    def apply(self, changes: Changes) -> int:
-        """Everything but the burst and the re-created key runs side by side; those two are about their order."""
+    def put_in_turn(self, uploads: Iterable[Upload], pause: float) -> int:
+        """One after the other, `pause` seconds apart: each finds the consumer idle."""
+        count = 0
+        for upload in uploads:
+            count += self.put(upload)
+            time.sleep(pause)
+        return count
+
+    def change(self, changes: Changes) -> int:
+        """Tags and deletes side by side; then the burst and the re-created key, which are about their order."""
         return (
-            self.put_all(changes.overwritten)
-            + self._each(self._tag, changes.tagged.items())
+            self._each(self._tag, changes.tagged.items())
             + self._each(self._untag, changes.untagged)
             + self._each(self._delete, changes.deleted)
             + sum(map(self.put, changes.burst))

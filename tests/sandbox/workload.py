@@ -55,7 +55,7 @@ class Upload:
 class Changes:
     """What happens to the objects once they are replicated; no key is in two of the groups."""
 
-    overwritten: tuple[Upload, ...]
+    overwritten: tuple[Upload, ...]  # in turn, when nothing else happens
     burst: tuple[Upload, ...]  # one key, written again and again
     tagged: Mapping[str, Mapping[str, str]]
     untagged: tuple[str, ...]
@@ -64,9 +64,8 @@ class Changes:
 
     @property
     def count(self) -> int:
-        """One by one, as S3 tells of them."""
-        groups = (self.overwritten, self.burst, self.tagged, self.untagged, self.deleted)
-        return sum(len(group) for group in groups) + 2
+        """Of those that are made at once, one by one, as S3 tells of them."""
+        return sum(len(group) for group in (self.burst, self.tagged, self.untagged, self.deleted)) + 2
 
 
 @dataclass(frozen=True)
