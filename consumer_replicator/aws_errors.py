@@ -59,8 +59,6 @@ def _sentence(error: Exception) -> str:
 
 def _failure_code(error: ClientError, whose: Whose) -> str:  # noqa: PLR0911 - a table, read from top to bottom
     code, status = code_of(error), status_of(error)
-    if error.operation_name == "AssumeRole":
-        return "throttled" if code in errors.THROTTLING else "assume-role-denied"
     if code in errors.THROTTLING or status == 429:
         return "throttled"
     if code in errors.EXPIRED:
@@ -69,6 +67,8 @@ def _failure_code(error: ClientError, whose: Whose) -> str:  # noqa: PLR0911 - a
         return "truncated"
     if code in errors.TIMED_OUT:
         return "connection"
+    if error.operation_name == "AssumeRole":
+        return "aws-error" if status >= 500 else "assume-role-denied"
     if code == "InvalidObjectState":
         return "archived"
     if code in errors.KEY_UNUSABLE or code in errors.DENIED or status == 403:

@@ -60,7 +60,7 @@ class Queue:
 
     def set_aside(self, message: Message, code: str, reason: str) -> None:
         """Puts a message that can never succeed into the dead-letter queue, with its reason, body verbatim."""
-        attributes = {"hydration-error-code": code, "hydration-error": reason}
+        attributes = {"hydration-error-code": code, "hydration-error": _sendable(reason)}
         with translated("queue"):
             self._sqs.send_message(
                 QueueUrl=self._dead_letter_url,
@@ -82,3 +82,9 @@ class Queue:
             ]
             with translated("queue"):
                 self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+
+
+def _sendable(text: str) -> str:
+    """SQS refuses a message with a character that XML 1.0 does not allow, in its attributes too.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
+    return "".join(character if character.isprintable() else " " for character in text)

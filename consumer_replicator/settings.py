@@ -4,7 +4,7 @@ The template sets exactly these variables (tested). Lists are comma-separated, o
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -87,9 +87,12 @@ class Settings(BaseModel):
             problems.append(f"source_role_arn is not a role of account {self.source_account_id}")
         if self.source_bucket == self.replica_bucket:
             problems.append("source_bucket and replica_bucket are the same bucket")
+        try:
+            _ = self.scope
+        except ValueError as contradiction:
+            problems.append(str(contradiction))
         if problems:
             raise ValueError("; ".join(problems))
-        _ = self.scope  # a contradictory scope complains here
         return self
 
     @property
@@ -114,15 +117,16 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            lines = "\n".join(f"  {_problem(detail)}" for detail in error.errors(include_input=False))
-            raise SettingsError(f"The environment is not usable:\n{lines}") from None
+            lines = [f"  {line}" for detail in error.errors(include_input=False) for line in _problems(detail)]
+            raise SettingsError("\n".join(["The environment is not usable:", *lines])) from None
 
 
 ENVIRONMENT: Mapping[str, str] = {field: PREFIX + field.upper() for field in Settings.model_fields}
 """Field name to the environment variable that sets it."""
 
 
-def _problem(detail: Mapping[str, Any]) -> str:
+def _problems(detail: Mapping[str, Any]) -> Iterator[str]:
     name = ENVIRONMENT.get(str(detail["loc"][0]), str(detail["loc"][0])) if detail["loc"] else "settings"
     said = "is not set" if detail["type"] == "missing" else str(detail["msg"]).removeprefix("Value error, ")
-    return f"{name}: {said}"
+    for problem in said.split("; "):
+        yield f"{name}: {problem}"

@@ -111,7 +111,7 @@ class Source:
             try:
                 answer = self._s3.get_object_tagging(Key=key, **pin, **self._where)
             except ClientError as error:
-                if code_of(error) in errors.DENIED:
+                if code_of(error) in errors.DENIED and error.operation_name == "GetObjectTagging":  # not AssumeRole
                     raise TagsDenied from error
                 if code_of(error) in errors.ABSENT | {"NoSuchVersion", "MethodNotAllowed"}:
                     raise SourceMoved(f"{error.operation_name}: {code_of(error)}") from error

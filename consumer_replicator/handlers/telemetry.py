@@ -25,7 +25,7 @@ class Telemetry:
 
     def __init__(self, service: str) -> None:
         self._service = service
-        self._logger = Logger(service=service, json_serializer=_ascii)
+        self._logger = Logger(service=service, json_serializer=_ascii, location=None)
 
     def report(self, done: Iterable[Done], *, request_id: str) -> None:
         self._logger.append_keys(request_id=request_id)
@@ -56,7 +56,7 @@ class Telemetry:
 
 def _ascii(document: Any) -> str:
     """JSON with everything outside ASCII escaped: what a terminal would obey never reaches one."""
-    return json.dumps(document, default=str, ensure_ascii=True)
+    return json.dumps(document, default=str, ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
 def measures(each: Done) -> list[tuple[str, MetricUnit, float]]:
