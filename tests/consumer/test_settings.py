@@ -1,0 +1,212 @@
+"""The environment is read once, and every problem in it is told at once, without a secret."""
+
+import traceback
+
+import pytest
+from pydantic import SecretStr
+
+from consumer_replicator.parts import MIN_PART_BYTES
+from consumer_replicator.plan import DeletePolicy
+from consumer_replicator.settings import CLOCK_MARGIN_SECONDS, ENVIRONMENT, Settings, SettingsError
+from producer_events.scope import OutOfScope, Scope
+
+EXTERNAL_ID = "only-the-two-of-us-know"
+LEAST = {
+    "HYDRATION_SOURCE_BUCKET": "source-bucket",
+    "HYDRATION_SOURCE_ACCOUNT_ID": "111111111111",
+    "HYDRATION_SOURCE_ROLE_ARN": "arn:aws:iam::111111111111:role/s3-hydration-read",
+    "HYDRATION_SOURCE_EXTERNAL_ID": EXTERNAL_ID,
+    "HYDRATION_REPLICA_BUCKET": "replica-bucket",
+    "HYDRATION_REPLICA_ACCOUNT_ID": "222222222222",
+    "HYDRATION_REPLICA_KMS_KEY_ARN": "arn:aws:kms:us-east-1:222222222222:key/11111111-2222-3333-4444-555555555555",
+    "HYDRATION_MANIFEST_TABLE": "s3-hydration-manifest",
+    "HYDRATION_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/222222222222/objects",
+    "HYDRATION_DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/222222222222/dead",
+}
+EMPTY = {  # as the template sets what nobody filled in
+    "HYDRATION_SCOPE_PREFIXES": "",
+    "HYDRATION_SCOPE_SUFFIXES": "",
+    "HYDRATION_SCOPE_EXCLUSIONS": "",
+    "HYDRATION_SCOPE_MAX_BYTES": "",
+}
+
+
+def read(**changed):
+    return Settings.from_environment({**LEAST, **{f"HYDRATION_{name}": value for name, value in changed.items()}})
+
+
+def problems(environment):
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environment(environment)
+    whole = "".join(traceback.format_exception(raised.value))
+    secret = environment.get("HYDRATION_SOURCE_EXTERNAL_ID")
+    if secret:
+        assert secret not in whole
+    head, *lines = str(raised.value).splitlines()
+    assert head == "The environment is not usable:"
+    return [line.strip() for line in lines]
+
+
+def problems_with(**changed):
+    return problems({**LEAST, **{f"HYDRATION_{name}": value for name, value in changed.items()}})
+
+
+def test_the_defaults_are_those_of_the_product():
+    settings = read()
+    assert settings.instance_name == "s3-hydration"
+    assert settings.manifest_shards == 16
+    assert settings.max_receive_count == 10
+    assert settings.delete_policy is DeletePolicy.RETAIN
+    assert settings.storage_class == "preserve"
+    assert settings.batch_concurrency == 10
+    assert settings.part_concurrency == 8
+    assert settings.multipart_threshold_bytes == 8 * 1024**2
+    assert settings.max_object_bytes == 20 * 1024**3
+    assert settings.tombstone_days == 30
+    assert settings.scope == Scope()
+    assert settings == Settings.from_environment({**LEAST, **EMPTY})
+
+
+def test_every_field_has_one_variable_and_variables_of_others_are_left_alone():
+    assert set(ENVIRONMENT.values()) == {f"HYDRATION_{name.upper()}" for name in Settings.model_fields}
+    assert Settings.from_environment({**LEAST, "PATH": "/bin", "AWS_REGION": "us-east-1"}) == read()
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("", ()),
+        ("a/", ("a/",)),
+        ("a/,b/", ("a/", "b/")),
+        (",a/,,b/,", ("a/", "b/")),
+        (" a/, b/", (" a/", " b/")),  # a key may begin with a space
+        ('["a,b/", "c/"]', ("a,b/", "c/")),
+        ("[]", ()),
+        (' ["a/"]', ("a/",)),
+    ],
+)
+def test_a_list_is_comma_separated_or_json(text, entries):
+    assert read(SCOPE_PREFIXES=text).scope_prefixes == entries
+    assert read(SCOPE_SUFFIXES=text).scope_suffixes == entries
+    assert read(SCOPE_EXCLUSIONS=text).scope_exclusions == entries
+
+
+@pytest.mark.parametrize("text", ["[", '["a"', "[1]", '[["a/"]]', "[null]", '["a/", 7]'])
+def test_a_list_that_is_neither_is_named(text):
+    (line,) = problems_with(SCOPE_PREFIXES=text)
+    assert line.startswith("HYDRATION_SCOPE_PREFIXES: ")
+
+
+def test_the_scope_is_made_of_its_settings():
+    settings = read(
+        SCOPE_PREFIXES="in/",
+        SCOPE_SUFFIXES=".csv",
+        SCOPE_EXCLUSIONS="in/draft/",
+        SCOPE_MIN_BYTES="1",
+        SCOPE_MAX_BYTES="10",
+    )
+    assert settings.scope == Scope(("in/",), (".csv",), ("in/draft/",), 1, 10)
+    assert settings.scope.judge("in/draft/a.csv") == OutOfScope("excluded")
+
+
+def test_everything_that_is_missing_is_named_at_once():
+    assert problems({}) == [f"{name}: is not set" for name in ENVIRONMENT.values() if name in LEAST]
+
+
+def test_problems_of_different_kinds_are_named_at_once():
+    lines = problems(
+        {
+            **{name: value for name, value in LEAST.items() if name != "HYDRATION_MANIFEST_TABLE"},
+            "HYDRATION_SOURCE_ACCOUNT_ID": "1111",
+            "HYDRATION_DELETE_POLICY": "shred",
+            "HYDRATION_STORAGE_CLASS": "SNOW",
+            "HYDRATION_TOMBSTONE_DAYS": "soon",
+        }
+    )
+    assert [line.split(":")[0] for line in lines] == [
+        "HYDRATION_SOURCE_ACCOUNT_ID",
+        "HYDRATION_MANIFEST_TABLE",
+        "HYDRATION_DELETE_POLICY",
+        "HYDRATION_STORAGE_CLASS",
+        "HYDRATION_TOMBSTONE_DAYS",
+    ]
+
+
+def test_contradictions_are_named_at_once():
+    lines = problems_with(
+        SOURCE_ROLE_ARN="arn:aws:iam::333333333333:role/read",
+        REPLICA_BUCKET="source-bucket",
+        SCOPE_MIN_BYTES="10",
+        SCOPE_MAX_BYTES="9",
+        SCOPE_EXCLUSIONS="*,a*b",
+    )
+    assert lines == [
+        "settings: source_role_arn is not a role of account 111111111111",
+        "settings: source_bucket and replica_bucket are the same bucket",
+        "settings: the exclusion '*' would exclude every key",
+        "settings: the exclusion 'a*b' has an asterisk that is not its first character",
+        "settings: max_bytes is less than min_bytes",
+    ]
+
+
+MAX_THRESHOLD = 5 * 1024**3
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("MANIFEST_SHARDS", ["1", "1024"], ["0", "1025", "", "1.5"]),
+        ("MAX_RECEIVE_COUNT", ["1", "1000"], ["0", "1001"]),
+        ("FUNCTION_TIMEOUT_SECONDS", ["3", "900"], ["2", "901"]),
+        ("BATCH_CONCURRENCY", ["1", "64"], ["0", "65"]),
+        ("PART_CONCURRENCY", ["1", "64"], ["0", "65"]),
+        (
+            "MULTIPART_THRESHOLD_BYTES",
+            [str(MIN_PART_BYTES), str(MAX_THRESHOLD)],
+            [str(MIN_PART_BYTES - 1), str(MAX_THRESHOLD + 1)],
+        ),
+        ("MAX_OBJECT_BYTES", ["1"], ["0", "-1"]),
+        ("TOMBSTONE_DAYS", ["1", "3650"], ["0", "3651"]),
+        ("SCOPE_MIN_BYTES", ["0"], ["-1", ""]),
+        ("SCOPE_MAX_BYTES", ["", "0"], ["-1", "many"]),
+        ("DELETE_POLICY", ["retain", "mirror"], ["", "MIRROR"]),
+        ("STORAGE_CLASS", ["preserve", "STANDARD_IA"], ["", "standard", "OUTPOSTS"]),
+        ("INSTANCE_NAME", ["a", "a-b-9", "a" * 32], ["", "-a", "A", "a" * 33, "a b"]),
+        ("SOURCE_BUCKET", ["a.b-c", "a" * 63], ["ab", "A-bucket", "-ab", "a" * 64, "arn:aws:s3:::bucket"]),
+        ("SOURCE_ROLE_ARN", ["arn:aws-cn:iam::111111111111:role/path/read"], ["arn:aws:iam::111111111111:user/me"]),
+        ("REPLICA_KMS_KEY_ARN", [], ["alias/mine", "arn:aws:kms:us-east-1:222222222222:alias/mine", "1111"]),
+        ("REPLICA_ACCOUNT_ID", ["222222222222"], ["22222222222", "2222222222222", "22222222222a"]),
+        ("QUEUE_URL", ["http://127.0.0.1:4566/q"], ["", "arn:aws:sqs:us-east-1:222222222222:objects"]),
+    ],
+)
+def test_each_variable_takes_what_lies_within_its_bounds_and_nothing_beyond(name, good, bad):
+    for value in good:
+        read(**{name: value})
+    for value in bad:
+        (line,) = problems_with(**{name: value})
+        assert line.startswith(f"HYDRATION_{name}: "), value
+
+
+@pytest.mark.parametrize("external_id", [EXTERNAL_ID, "too-short-a-one"])
+def test_the_external_id_is_in_no_message_and_no_text_form(external_id):
+    assert problems_with(SOURCE_EXTERNAL_ID=external_id, TOMBSTONE_DAYS="soon")
+    settings = read()
+    assert settings.source_external_id == SecretStr(EXTERNAL_ID)
+    for text in (repr(settings), str(settings), f"{settings}", str(settings.model_dump()), settings.model_dump_json()):
+        assert EXTERNAL_ID not in text
+
+
+def test_a_short_external_id_is_refused():
+    (line,) = problems_with(SOURCE_EXTERNAL_ID="x" * 15)
+    assert line.startswith("HYDRATION_SOURCE_EXTERNAL_ID: ")
+    read(SOURCE_EXTERNAL_ID="x" * 16)
+
+
+def test_a_confirm_waits_longer_than_any_invocation_lives():
+    assert read(FUNCTION_TIMEOUT_SECONDS="120").confirm_delay == 120 + CLOCK_MARGIN_SECONDS
+    assert CLOCK_MARGIN_SECONDS > 0
+
+
+def test_settings_do_not_change_once_read():
+    with pytest.raises(ValueError, match="frozen"):
+        read().delete_policy = DeletePolicy.MIRROR
