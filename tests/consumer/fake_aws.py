@@ -2,8 +2,8 @@
 
 Emulators are forgiving where the protocol leans on AWS (see tests/sandbox/README.md), so these are not: conditions on
 every write, replica ETags unique per write as under SSE-KMS, a delete marker on a versioned bucket, consistent reads,
-at-least-once delivery with receive counts and delays. Each call is one atomic step; `World.before` and `World.after` see
-every step, and may raise (a crash, a throttle, a lost answer) or hand the turn to another worker.
+at-least-once delivery with receive counts and delays. Each call is one atomic step; `World.before` and `World.after`
+see every step, and may raise (a crash, a throttle, a lost answer) or hand the turn to another worker.
 """
 
 import io
@@ -206,7 +206,11 @@ class _Client:
         self.world.before(call)
         with self.world.lock:
             self.world.calls.append(call)
-            answer = act()
+            try:
+                answer = act()
+            except ClientError:
+                self.world.after(call)
+                raise
         self.world.after(call)
         return answer
 

@@ -1,4 +1,4 @@
-"""The real replicator on the fake AWS, and what a test needs to drive it: events in, batches run, invariants checked."""
+"""The real replicator on the fake AWS, and what drives it: events in, batches run, invariants checked."""
 
 import json
 from datetime import UTC, datetime

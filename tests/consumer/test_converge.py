@@ -1,4 +1,4 @@
-"""The protocol step by step, on the fake AWS: what is asked in which order, and what the world looks like afterwards."""
+"""The protocol step by step on the fake AWS: what is asked in which order, and what the world is like afterwards."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def archived() -> None:
     raise refuse("GetObject", "InvalidObjectState", 403)
 
 
-# -- the source is there ----------------------------------------------------------------------------------------------
+# -- the source is there --------------------------------------------------------------------------
 
 
 def test_a_new_object_is_read_written_and_committed(rig: Rig, world: World):
@@ -208,7 +208,7 @@ def test_a_key_that_keeps_changing_is_given_back_instead_of_fought_over_for_ever
     assert len(world.calls) < 60
 
 
-# -- overwrite during a copy, in parts --------------------------------------------------------------------------------
+# -- overwrite during a copy, in parts ------------------------------------------------------------
 
 
 def test_a_large_object_arrives_in_parts_all_of_one_source_version(rig: Rig, world: World):
@@ -243,7 +243,7 @@ def test_a_large_object_deleted_during_its_copy_leaves_no_upload_behind(rig: Rig
     assert world.replica.uploads == {}
 
 
-# -- deletes ----------------------------------------------------------------------------------------------------------
+# -- deletes --------------------------------------------------------------------------------------
 
 
 def test_under_retain_a_deleted_source_keeps_its_replica_and_the_row_says_so(world: World):
@@ -387,7 +387,7 @@ def test_a_403_leaves_a_pending_delete_as_it_is(rig: Rig, world: World):
     assert rig.row("k").state is State.DELETING
 
 
-# -- failures that are the object's own --------------------------------------------------------------------------------
+# -- failures that are the object's own -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_a_failure_keeps_what_is_known_of_the_replica_so_that_the_next_write_is_
     assert rig.row("k").replica == known
 
 
-# -- scope by size -----------------------------------------------------------------------------------------------------
+# -- scope by size --------------------------------------------------------------------------------
 
 
 def test_an_object_that_outgrows_the_scope_is_as_good_as_deleted(world: World):
@@ -453,7 +453,7 @@ def test_an_object_that_outgrows_the_scope_is_as_good_as_deleted(world: World):
     assert rig.replica_body("k") == b"one"
 
 
-# -- tags --------------------------------------------------------------------------------------------------------------
+# -- tags -----------------------------------------------------------------------------------------
 
 
 def test_tags_travel_with_the_bytes(rig: Rig, world: World):
@@ -514,7 +514,7 @@ def test_tags_that_cannot_be_read_any_more_are_not_taken_away(rig: Rig, world: W
     assert world.replica.current("k").tags == {"team": "a"}
 
 
-# -- FENCE -------------------------------------------------------------------------------------------------------------
+# -- FENCE ----------------------------------------------------------------------------------------
 
 
 def test_a_hint_out_of_scope_touches_nothing(world: World):

@@ -7,6 +7,7 @@ names its seed and prints its schedule.
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -202,6 +203,6 @@ def test_the_schedules_really_interleave_and_really_crash():
 
     def turns(story: list[str]) -> int:
         names = [line.split(":")[0] for line in story if line.startswith("W")]
-        return sum(1 for one, other in zip(names, names[1:], strict=False) if one != other)
+        return sum(1 for one, other in pairwise(names) if one != other)
 
     assert sum(turns(story) > 4 for story in stories) > 10

@@ -133,7 +133,7 @@ def test_under_retain_a_pending_delete_of_the_old_policy_keeps_the_replica():
     assert decide(view) == MarkGone()
 
 
-# -- before the source is read ----------------------------------------------------------------------------------------
+# -- before the source is read --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("state", [State.LIVE, State.DELETED, State.GONE])

@@ -1,0 +1,147 @@
+"""The process dies before and after every single call of every scenario; the message comes back; nothing shows.
+
+Each scenario is run once to count its calls, then once for each call and each side of it. After the crash no further
+call gets through, as from a dead process; then the message is visible again, and everything must end as if nothing had
+happened: replica = source, row = replica, nothing older was ever shown, no upload is left open.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from consumer_replicator.plan import DeletePolicy
+from tests.consumer.fake_aws import QUEUE, Call, World
+from tests.consumer.interleaver import Crash
+from tests.consumer.rig import MIB, Rig, event
+
+BIG = 12 * MIB
+
+
+def small(rig: Rig) -> None:
+    rig.upload("k", b"one", tags={"a": "b"})
+
+
+def overwrite(rig: Rig) -> None:
+    rig.upload("k", b"one")
+    rig.drain()
+    rig.upload("k", b"two")
+
+
+def in_parts(rig: Rig) -> None:
+    rig.upload("k", b"x" * BIG)
+
+
+def in_parts_over_small(rig: Rig) -> None:
+    rig.upload("k", b"one")
+    rig.drain()
+    rig.upload("k", b"x" * BIG)
+
+
+def delete(rig: Rig) -> None:
+    rig.upload("k", b"one")
+    rig.drain()
+    rig.remove("k")
+
+
+def delete_and_re_create(rig: Rig) -> None:
+    delete(rig)
+    rig.run()
+    rig.upload("k", b"two")
+
+
+def retag(rig: Rig) -> None:
+    rig.upload("k", b"one")
+    rig.drain()
+    rig.world.source.current("k").tags = {"a": "b"}
+    rig.world.send(event("k", kind="Object Tags Added"))
+
+
+def duplicate_without_sequencer(rig: Rig) -> None:
+    rig.upload("k", b"one")
+    rig.drain()
+    rig.world.send(event("k"))
+
+
+SCENARIOS: list[Callable[[Rig], None]] = [
+    small,
+    overwrite,
+    in_parts,
+    in_parts_over_small,
+    delete,
+    delete_and_re_create,
+    retag,
+    duplicate_without_sequencer,
+]
+
+
+class Death:
+    """Dies at call number `at`, `before` it or after it took effect; `revive` is the next invocation."""
+
+    def __init__(self, world: World, at: int, *, before: bool) -> None:
+        self.seen, self.dead = 0, False
+        self._at, self._before = at, before
+        self._world = world
+        world.before, world.after = self._on_before, self._on_after
+
+    def _on_before(self, _call: Call) -> None:
+        with self._world.lock:
+            if not self.dead:
+                self.dead = self._before and self.seen == self._at
+                self.seen += 1
+                if not self.dead:
+                    return
+        raise Crash
+
+    def _on_after(self, _call: Call) -> None:
+        if not self._before and self.seen == self._at + 1:
+            self.dead = True
+        if self.dead:
+            raise Crash
+
+    def revive(self) -> None:
+        self._world.before = self._world.after = lambda _call: None
+
+
+def prepared(scenario: Callable[[Rig], None], versioned: bool) -> Rig:
+    rig = Rig(World(versioned=versioned), policy=DeletePolicy.MIRROR)
+    scenario(rig)
+    return rig
+
+
+def calls_of(scenario: Callable[[Rig], None], versioned: bool) -> int:
+    rig = prepared(scenario, versioned)
+    before = len(rig.world.calls)
+    rig.drain()
+    return len(rig.world.calls) - before
+
+
+def crash_and_recover(scenario: Callable[[Rig], None], versioned: bool, at: int, *, before: bool) -> None:
+    rig = prepared(scenario, versioned)
+    world = rig.world
+    death = Death(world, at, before=before)
+    with pytest.raises(Crash):
+        rig.drain()
+    death.revive()
+    for message in world.queues[QUEUE]:
+        message.visible_at = min(message.visible_at, world.now) if message.receive_count else message.visible_at
+    rig.drain()
+    rig.assert_covered("k")
+    rig.assert_claims()
+    rig.assert_monotonic("k")
+    # An upload that a killed process left open is the sweep's; one that any living copier left open is a defect.
+    assert len(world.replica.uploads) <= ("parts" in scenario.__name__)
+
+
+@pytest.mark.parametrize("versioned", [True, False], ids=["versioned", "unversioned"])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__.replace("_", " "))
+def test_a_crash_at_any_call_leaves_no_trace_once_the_message_came_back(
+    scenario: Callable[[Rig], None], versioned: bool
+):
+    for at in range(calls_of(scenario, versioned)):
+        for before in (True, False):
+            crash_and_recover(scenario, versioned, at, before=before)
+
+
+def test_there_are_at_least_two_hundred_crash_points():
+    points = sum(2 * calls_of(scenario, versioned) for scenario in SCENARIOS for versioned in (True, False))
+    assert points >= 200
