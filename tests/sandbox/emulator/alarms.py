@@ -20,7 +20,7 @@ def metric_math_is_kept(original: Function, name: str, properties: dict[str, Any
         return original(name, properties)
     plain = {key: value for key, value in properties.items() if key != "Metrics"}
     alarm = original(name, plain | {"MetricName": "(metric math)", "Namespace": "(metric math)"})
-    return alarm | {"MetricName": None, "Namespace": None, "Metrics": metrics, "EvaluationPeriods": 1}
+    return alarm | {"MetricName": None, "Namespace": None, "Metrics": metrics}
 
 
 def create(logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, str]]:

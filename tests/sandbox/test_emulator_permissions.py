@@ -1,0 +1,81 @@
+"""Who may do what in the emulator: roles across accounts, and policies about the key that the request names."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.sandbox.accounts import CONSUMER_ACCOUNT, ORGANISATION_ID, PRODUCER_ACCOUNT, REGION
+from tests.sandbox.bare_accounts import BareAccounts
+
+READER = f"arn:aws:iam::{PRODUCER_ACCOUNT}:role/reader"
+COPIER = f"arn:aws:iam::{CONSUMER_ACCOUNT}:role/copier"
+
+
+def session(aws: BareAccounts, sts: Any, role: str, **arguments: Any) -> Callable[[str], Any]:
+    """Makes clients of the assumed role."""
+    found = sts.assume_role(RoleArn=role, RoleSessionName="test", **arguments)["Credentials"]
+    assumed = boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], REGION)
+    return lambda service: assumed.client(service, endpoint_url=aws.emulator.endpoint_url)
+
+
+def make_role(aws: BareAccounts, arn: str, trust: dict[str, Any], *allowed: dict[str, Any]) -> None:
+    account, name = arn.split(":")[4], arn.rpartition("/")[2]
+    iam = aws.client("iam", account)
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole"} | trust
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [statement]}))
+    statements = [{"Effect": "Allow"} | statement for statement in allowed]
+    iam.put_role_policy(RoleName=name, PolicyName="allowed", PolicyDocument=json.dumps({"Statement": statements}))
+
+
+@pytest.fixture(scope="module")
+def copier(aws: BareAccounts) -> Callable[[str], Any]:
+    """Clients of the consumer's role, which may assume the producer's reader; that one may get and put `in/*`."""
+    root = {"Principal": {"AWS": f"arn:aws:iam::{CONSUMER_ACCOUNT}:root"}}
+    aws.bucket("permitted")
+    objects = {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::permitted/*"}
+    listing = {"Action": "s3:ListBucket", "Resource": "arn:aws:s3:::permitted"}
+    only = {
+        "StringEquals": {"sts:ExternalId": "secret", "aws:PrincipalOrgID": ORGANISATION_ID},
+        "ArnEquals": {"aws:PrincipalArn": COPIER},
+    }
+    make_role(aws, READER, root | {"Condition": only}, objects, listing)
+    make_role(aws, COPIER, root, {"Action": "sts:AssumeRole", "Resource": READER})
+    return session(aws, aws.client("sts", CONSUMER_ACCOUNT), COPIER)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"ExternalId": "wrong"}], ids=["without", "wrong"])
+def test_a_role_is_not_assumed_without_its_external_id(copier: Callable[[str], Any], arguments: dict[str, str]) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        copier("sts").assume_role(RoleArn=READER, RoleSessionName="test", **arguments)
+
+
+def test_a_role_is_not_assumed_by_another_principal_of_the_trusted_account(
+    aws: BareAccounts, copier: Callable[[str], Any]
+) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        session(aws, aws.client("sts", CONSUMER_ACCOUNT), READER, ExternalId="secret")
+
+
+@pytest.mark.parametrize("key", ["/", "//", "a//b", "a\nb", "a\r\n", "..", "plain"])
+def test_a_role_that_may_reach_every_key_reaches_odd_ones(
+    aws: BareAccounts, copier: Callable[[str], Any], key: str
+) -> None:
+    s3 = session(aws, copier("sts"), READER, ExternalId="secret")("s3")
+    s3.put_object(Bucket="permitted", Key=key, Body=b"x")
+    assert s3.get_object(Bucket="permitted", Key=key)["Body"].read() == b"x"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket="permitted", Key=key)
+
+
+def test_plain_http_on_loopback_passes_a_policy_that_asks_for_tls(
+    aws: BareAccounts, copier: Callable[[str], Any]
+) -> None:
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::permitted/*"}
+    insecure = statement | {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    aws.client("s3").put_bucket_policy(Bucket="permitted", Policy=json.dumps({"Statement": [insecure]}))
+    s3 = session(aws, copier("sts"), READER, ExternalId="secret")("s3")
+    s3.put_object(Bucket="permitted", Key="tls", Body=b"x")
