@@ -34,6 +34,8 @@ class Principals:
             # The source's own checksum is sent along instead of one more of botocore's (see `replica`).
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
+            # Without it botocore asks the global endpoint in us-east-1.
+            s3={"us_east_1_regional_endpoint": "regional"},
             user_agent_extra="s3-hydration",
         )
         self._source = Session()
