@@ -58,7 +58,7 @@ def stubbed(aws):
 
 
 @pytest.fixture
-def moto(aws):
+def emulated(aws):
     """Makes clients of an empty AWS in this process."""
     with mock_aws():
         yield aws

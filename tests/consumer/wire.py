@@ -1,4 +1,4 @@
-"""The wire, at botocore's last step: what would have been sent, prepared and signed, and answers of the test's choosing.
+"""The wire, at botocore's last step: what would have been sent, prepared and signed, and answers of our choosing.
 
 botocore hands every request to `before-send` handlers first, and takes an AWSResponse from them for the answer: nothing
 goes over the network, and everything up to it (validation, serialising, signing, retries, parsing) is the real thing.
