@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -53,10 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except (SandboxError, Stuck, ClientError, BotoCoreError, OSError, ValueError) as error:
         console.print(Text(f"The demo failed: {error}", "bold red"), soft_wrap=True)
-        return 1
+        document: Mapping[str, object] = {"ok": False, "problems": [str(error)]}
+    else:
+        document = report.document()
     if options.json:
-        sys.stdout.write(json.dumps(report.document(), indent=2) + "\n")
-    return 1 if report.problems() else 0
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    return 0 if document["ok"] else 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -100,14 +102,14 @@ class Demo:
         for left_out in plan.left_out[:LEFT_OUT_SHOWN]:
             self._tell(f"left out: {left_out}")
 
-        self._announce(f"{len(small)} objects of one PUT each, {amount(sum(each.size for each in small))} in all")
+        self._announce(f"Objects of one PUT each: {len(small)}, {amount(sum(each.size for each in small))}")
         stage = self._upload(sandbox, follower, "small objects", small)
         calls = calls_per_object(sandbox.calls(stage.began), len(small))
         lags = {"all at once": lag(stage, watch)}
         if large:
-            self._announce(f"{len(large)} objects in parts, {amount(sum(each.size for each in large))} in all")
+            self._announce(f"Objects in parts: {len(large)}, {amount(sum(each.size for each in large))}")
             self._upload(sandbox, follower, "large objects", large)
-        self._announce(f"{len(plan.changes.overwritten)} overwrites in turn")
+        self._announce(f"Overwrites, each on its own: {len(plan.changes.overwritten)}")
         stage = self._overwrite(sandbox, follower, plan)
         lags["in turn"] = lag(stage, watch)
         self._announce(f"{BURST} writes of one key, tags, deletes (each confirmed after a delay), a torn message")

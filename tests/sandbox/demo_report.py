@@ -63,7 +63,7 @@ class Report:
         if self.forged is None:
             yield "The bus took an event from an account that is a stranger to it."
         if self.verdict.differences:
-            yield f"The buckets differ in {len(self.verdict.differences)} things."
+            yield f"Differences between the buckets: {len(self.verdict.differences)}."
 
     def document(self) -> dict[str, Any]:
         """For `--json`; only JSON's own types."""
@@ -112,8 +112,8 @@ class Report:
         by_share = sorted(self.calls.items(), key=lambda call: -call[1])
         yield _figures((f"{share:.2f}", name) for name, share in by_share)
         verdict, count = self.verdict, len(self.verdict.differences)
-        read = f"{verdict.compared} objects, {amount(verdict.bytes)}, read from both buckets"
-        yield _subject("Check", f"{read}: {f'{count} differences' if count else 'equal'}")
+        read = f"objects read from both buckets: {verdict.compared}, {amount(verdict.bytes)}"
+        yield _subject("Check", f"{read}; {f'differences: {count}' if count else 'equal'}")
         shown = [str(difference) for difference in verdict.differences[:SHOWN_DIFFERENCES]]
         if count > SHOWN_DIFFERENCES:
             shown.append(f"and {count - SHOWN_DIFFERENCES} more, all of them with --json")
@@ -139,7 +139,8 @@ def _figures(rows: Iterable[tuple[str, str]]) -> Table:
 
 
 def _percentiles(values: Sequence[float]) -> dict[str, float | None]:
-    return {"p50": percentile(values, 0.5), "p99": percentile(values, 0.99)}
+    shares = {"p50": percentile(values, 0.5), "p99": percentile(values, 0.99)}
+    return {name: None if value is None else round(value, 3) for name, value in shares.items()}
 
 
 def _said(values: Sequence[float]) -> str:

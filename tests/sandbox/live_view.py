@@ -143,14 +143,14 @@ def _throughput(shown: Snapshot) -> str:
 
 
 def _tags_and_deletes(shown: Snapshot) -> str:
-    waiting = f", {shown.delayed} waiting to be confirmed" if shown.delayed else ""
-    return f"{shown.tags_replicated} tag changes, {shown.deleted} deletes{waiting}"
+    waiting = f" (and {shown.delayed} waiting to be confirmed)" if shown.delayed else ""
+    return f"tag changes {shown.tags_replicated}, deletes {shown.deleted}{waiting}"
 
 
 def _queue(shown: Snapshot) -> str:
     return (
-        f"{shown.waiting} waiting, {shown.in_flight} in flight, {shown.delayed} delayed, "
-        f"{shown.dead_letters} dead letters"
+        f"waiting {shown.waiting}, in flight {shown.in_flight}, delayed {shown.delayed}, "
+        f"dead letters {shown.dead_letters}"
     )
 
 

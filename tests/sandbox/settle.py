@@ -133,8 +133,8 @@ class Follower:
     def _left(self, depths: Depths) -> str:
         """What is not settled, by name, in one sentence."""
         left = [
-            f"{depths.waiting} messages wait, {depths.in_flight} are in flight, {depths.delayed} are delayed",
-            f"{depths.dead_letters} are in the dead-letter queue",
+            f"messages waiting {depths.waiting}, in flight {depths.in_flight}, delayed {depths.delayed}",
+            f"in the dead-letter queue {depths.dead_letters}",
             f"{self.books.settled} of {self.books.sent} changes have come to an end",
         ]
         if failing := self.books.names("failed"):

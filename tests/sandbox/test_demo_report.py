@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,11 +14,11 @@ from tests.sandbox.demo_report import Lag, Report
 from tests.sandbox.watch import DeadLetter
 
 
-def lines(*facts):
+def lines(*facts: dict[str, Any]) -> list[str]:
     return [json.dumps({"level": "INFO", "event_id": str(n), **fact}) for n, fact in enumerate(facts)]
 
 
-def books(sent=3):
+def books(sent: int = 3) -> Books:
     kept = Books(sent=sent)
     kept.enter(
         lines(
@@ -46,7 +47,7 @@ RIGHT = Report(
 DIFFERENCE = Difference("k", "bytes", "a", "b")
 
 
-def shown(report):
+def shown(report: Report) -> str:
     output = io.StringIO()
     console = Console(file=output, width=120)
     for table in report.lines():
@@ -54,7 +55,7 @@ def shown(report):
     return output.getvalue()
 
 
-def test_a_demo_that_went_well_has_no_problem():
+def test_a_demo_that_went_well_has_no_problem() -> None:
     assert RIGHT.problems() == []
     assert RIGHT.document()["ok"] is True
 
@@ -68,17 +69,17 @@ def test_a_demo_that_went_well_has_no_problem():
         ({"dead_letters": []}, "The dead-letter queue holds {}, not {'not-json': 1}."),
         ({"dead_letters": [*RIGHT.dead_letters, DeadLetter("x", "", "")]}, "'gave up': 1"),
         ({"forged": None}, "The bus took an event"),
-        ({"verdict": Verdict(1, 5, (DIFFERENCE,))}, "The buckets differ in 1 things."),
+        ({"verdict": Verdict(1, 5, (DIFFERENCE,))}, "Differences between the buckets: 1."),
         ({"expected_dead_letters": {}}, "Failures by code are {'not-json': 1}, not {}."),
     ],
 )
-def test_each_thing_that_is_wrong_is_told_and_fails_the_demo(wrong, told):
+def test_each_thing_that_is_wrong_is_told_and_fails_the_demo(wrong: dict[str, Any], told: str) -> None:
     report = replace(RIGHT, **wrong)
     assert any(told in problem for problem in report.problems())
     assert report.document()["ok"] is False
 
 
-def test_the_document_is_json_and_holds_every_figure():
+def test_the_document_is_json_and_holds_every_figure() -> None:
     document = json.loads(json.dumps(replace(RIGHT, verdict=Verdict(1, 5, (DIFFERENCE,))).document()))
     assert document["books"] == {
         "closed": True,
@@ -112,14 +113,14 @@ def test_the_document_is_json_and_holds_every_figure():
         "p50 unknown",
         "per object, for 2 of one PUT, 1 of them tagged",
         "1.00 s3:GetObject",
-        "1 objects, 5 B, read from both buckets: equal",
+        "objects read from both buckets: 1, 5 B; equal",
     ],
 )
-def test_a_person_is_told_every_figure(told):
+def test_a_person_is_told_every_figure(told: str) -> None:
     assert told in shown(RIGHT)
 
 
-def test_differences_are_shown_up_to_a_number_and_then_counted():
+def test_differences_are_shown_up_to_a_number_and_then_counted() -> None:
     many = tuple(replace(DIFFERENCE, key=f"[red]{n}") for n in range(25))
     text = shown(replace(RIGHT, verdict=Verdict(25, 5, many)))
     assert text.count("'[red]") == 20

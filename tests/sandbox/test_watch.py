@@ -1,6 +1,8 @@
 """Watching through the AWS APIs of the consumer's account; moto stands for them."""
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import boto3
 import pytest
@@ -16,32 +18,34 @@ GROUP = "/aws/lambda/s3-hydration-replicator"
 
 
 @pytest.fixture
-def watch(monkeypatch):
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with mock_aws():
-        sqs, logs, dynamodb = (boto3.client(name, region_name="us-east-1") for name in ("sqs", "logs", "dynamodb"))
+        sqs = boto3.client("sqs", region_name="us-east-1")
+        logs = boto3.client("logs", region_name="us-east-1")
+        dynamodb = boto3.client("dynamodb", region_name="us-east-1")
         dynamodb.create_table(
             TableName="manifest",
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         )
-        urls = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("objects", "dead")]
-        yield Watch(sqs, logs, dynamodb, *urls, "manifest", GROUP)
+        objects, dead = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("objects", "dead"))
+        yield Watch(sqs, logs, dynamodb, objects, dead, "manifest", GROUP)
 
 
-def wrote(watch, stream, *messages, at=NOW):
+def wrote(watch: Watch, stream: str, *messages: str, at: int = NOW) -> None:
     if not watch.logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"]:
         watch.logs.create_log_group(logGroupName=GROUP)
     known = watch.logs.describe_log_streams(logGroupName=GROUP)["logStreams"]
     if stream not in {each["logStreamName"] for each in known}:
         watch.logs.create_log_stream(logGroupName=GROUP, logStreamName=stream)
-    events = [{"timestamp": at, "message": message} for message in messages]
+    events: Any = [{"timestamp": at, "message": message} for message in messages]
     watch.logs.put_log_events(logGroupName=GROUP, logStreamName=stream, logEvents=events)
 
 
-def test_depths_tell_what_messages_are_doing(watch):
+def test_depths_tell_what_messages_are_doing(watch: Watch) -> None:
     for _ in range(3):
         watch.sqs.send_message(QueueUrl=watch.queue_url, MessageBody="x")
     watch.sqs.send_message(QueueUrl=watch.queue_url, MessageBody="x", DelaySeconds=60)
@@ -51,19 +55,19 @@ def test_depths_tell_what_messages_are_doing(watch):
 
 
 @pytest.mark.parametrize("depths", [Depths(waiting=1), Depths(in_flight=1), Depths(delayed=1)])
-def test_a_queue_with_any_message_is_not_drained(depths):
+def test_a_queue_with_any_message_is_not_drained(depths: Depths) -> None:
     assert not depths.drained
 
 
-def test_dead_letters_are_no_reason_to_wait():
+def test_dead_letters_are_no_reason_to_wait() -> None:
     assert Depths(dead_letters=1).drained
 
 
-def test_a_function_that_has_never_run_has_no_lines(watch):
+def test_a_function_that_has_never_run_has_no_lines(watch: Watch) -> None:
     assert watch.new_lines() == []
 
 
-def test_every_line_is_answered_once_also_those_of_one_millisecond_and_of_equal_text(watch):
+def test_every_line_is_answered_once_also_those_of_one_millisecond_and_of_equal_text(watch: Watch) -> None:
     wrote(watch, "a", "same", "same")
     assert watch.new_lines() == ["same", "same"]
     assert watch.new_lines() == []
@@ -72,14 +76,14 @@ def test_every_line_is_answered_once_also_those_of_one_millisecond_and_of_equal_
     assert watch.new_lines() == []
 
 
-def test_a_line_that_comes_late_is_not_lost(watch):
+def test_a_line_that_comes_late_is_not_lost(watch: Watch) -> None:
     wrote(watch, "a", "newer", at=NOW + 1_000)
     assert watch.new_lines() == ["newer"]
     wrote(watch, "b", "older", at=NOW)
     assert watch.new_lines() == ["older"]
 
 
-def test_rows_are_read_by_key(watch):
+def test_rows_are_read_by_key(watch: Watch) -> None:
     source = SourceIdentity("v1", "e", 1, 2)
     rows = {"a": Row(3, State.LIVE, 5.0, source), "b\n": Row(1, State.DELETING, 6.0)}
     for key, row in rows.items():
@@ -89,13 +93,13 @@ def test_rows_are_read_by_key(watch):
 
 
 @pytest.mark.parametrize("state", [State.LIVE, State.DELETED, State.GONE, State.FAILED])
-def test_a_row_whose_state_is_final_is_settled(state):
+def test_a_row_whose_state_is_final_is_settled(state: State) -> None:
     assert unsettled_rows({"k": Row(1, state, 0.0)}) == {}
 
 
-def test_dead_letters_are_read_with_their_reasons_and_left_there(watch):
+def test_dead_letters_are_read_with_their_reasons_and_left_there(watch: Watch) -> None:
     told = {"hydration-error-code": "not-json", "hydration-error": "The message is not JSON."}
-    attributes = {name: {"DataType": "String", "StringValue": text} for name, text in told.items()}
+    attributes: Any = {name: {"DataType": "String", "StringValue": text} for name, text in told.items()}
     watch.sqs.send_message(QueueUrl=watch.dead_letter_queue_url, MessageBody="{", MessageAttributes=attributes)
     for number in range(11):
         watch.sqs.send_message(QueueUrl=watch.dead_letter_queue_url, MessageBody=f"gave up {number}")

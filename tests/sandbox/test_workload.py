@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import boto3
@@ -15,7 +16,7 @@ from tests.sandbox.workload import MIB, Upload, dressed, workload
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     for name in ("b.txt", "a/deep/er.html", "a/page.json.gz", "a/__pycache__/no.pyc", "z.txt"):
         path = tmp_path / "given" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,39 +24,39 @@ def folder(tmp_path):
     return tmp_path / "given"
 
 
-def content(upload):
+def content(upload: Upload) -> bytes:
     with upload.open() as body:
         return body.read()
 
 
-def keys(uploads):
+def keys(uploads: Iterable[Upload]) -> list[str]:
     return [upload.key for upload in uploads]
 
 
-def test_the_same_files_make_the_same_workload(folder):
+def test_the_same_files_make_the_same_workload(folder: Path) -> None:
     assert workload(folder) == workload(folder)
     assert workload() == workload()
 
 
-def test_a_folders_files_become_objects_under_their_own_paths_in_order(folder):
+def test_a_folders_files_become_objects_under_their_own_paths_in_order(folder: Path) -> None:
     assert keys(workload(folder).uploads)[:4] == ["b.txt", "z.txt", "a/page.json.gz", "a/deep/er.html"]
 
 
-def test_no_key_is_uploaded_twice_even_where_a_file_has_an_odd_keys_name(folder):
+def test_no_key_is_uploaded_twice_even_where_a_file_has_an_odd_keys_name(folder: Path) -> None:
     (folder / "plain.txt").write_bytes(b"a file of the user's")
     uploads = workload(folder).uploads
     assert Counter(keys(uploads)).most_common(1)[0][1] == 1
     assert [content(upload) for upload in uploads if upload.key == "plain.txt"] == [b"a file of the user's"]
 
 
-def test_every_odd_key_is_in_every_workload_beside_empty_objects_and_folder_markers(folder):
+def test_every_odd_key_is_in_every_workload_beside_empty_objects_and_folder_markers(folder: Path) -> None:
     uploads = workload(folder).uploads
     assert set(ODD_KEYS.values()) <= set(keys(uploads))
     empty = {upload.key for upload in uploads if upload.size == 0}
     assert {"empty/zero-bytes", "empty/folder-marker/"} <= empty
 
 
-def test_what_is_at_hand_is_a_few_hundred_nested_files_with_one_of_several_parts():
+def test_what_is_at_hand_is_a_few_hundred_nested_files_with_one_of_several_parts() -> None:
     uploads = workload().uploads
     assert 200 < len(uploads) < 800
     assert max(upload.size for upload in uploads) > 16 * MIB
@@ -64,7 +65,7 @@ def test_what_is_at_hand_is_a_few_hundred_nested_files_with_one_of_several_parts
     assert max(upload.key.count("/") for upload in uploads if upload.key.startswith("packages/")) >= 4
 
 
-def test_files_one_after_the_other_make_up_for_a_large_one_that_is_missing(tmp_path):
+def test_files_one_after_the_other_make_up_for_a_large_one_that_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "small"
     path.write_bytes(b"12345")
     upload = Upload("k", plan._at_least(12, [path]))
@@ -72,7 +73,7 @@ def test_files_one_after_the_other_make_up_for_a_large_one_that_is_missing(tmp_p
     assert content(upload) == b"123451234512345"
 
 
-def test_each_thing_that_a_copy_carries_is_on_some_object_and_missing_from_another():
+def test_each_thing_that_a_copy_carries_is_on_some_object_and_missing_from_another() -> None:
     uploads = workload().uploads
     carried = Counter(name for upload in uploads for name in upload.arguments)
     assert carried.pop("ContentType") == len(uploads)
@@ -90,18 +91,19 @@ def test_each_thing_that_a_copy_carries_is_on_some_object_and_missing_from_anoth
     assert all(0 < count < len(uploads) for count in carried.values())
 
 
-def test_metadata_beyond_ascii_is_sent_as_s3_shows_it():
-    title = dressed(5, "k", ()).arguments["Metadata"]["title"]
-    assert title.isascii()
-    assert title.startswith("=?UTF-8?B?")
+def test_metadata_beyond_ascii_is_sent_as_s3_shows_it() -> None:
+    metadata = dressed(5, "k", ()).arguments["Metadata"]
+    assert isinstance(metadata, dict)
+    assert metadata["title"].isascii()
+    assert metadata["title"].startswith("=?UTF-8?B?")
 
 
-def test_a_compressed_file_is_typed_by_what_it_holds():
+def test_a_compressed_file_is_typed_by_what_it_holds() -> None:
     arguments = dressed(1, "a/page.json.gz", ()).arguments
     assert (arguments["ContentType"], arguments["ContentEncoding"]) == ("application/json", "gzip")
 
 
-def test_no_key_is_changed_in_two_ways_and_only_the_burst_writes_one_again():
+def test_no_key_is_changed_in_two_ways_and_only_the_burst_writes_one_again() -> None:
     changes = workload().changes
     groups = [
         keys(changes.overwritten),
@@ -118,7 +120,7 @@ def test_no_key_is_changed_in_two_ways_and_only_the_burst_writes_one_again():
     assert len({write.pieces for write in changes.burst}) == plan.BURST
 
 
-def test_every_change_is_to_an_object_that_was_uploaded_and_really_changes_it(folder):
+def test_every_change_is_to_an_object_that_was_uploaded_and_really_changes_it(folder: Path) -> None:
     planned = workload(folder)
     before = {upload.key: upload for upload in planned.uploads}
     changes = planned.changes
@@ -128,12 +130,12 @@ def test_every_change_is_to_an_object_that_was_uploaded_and_really_changes_it(fo
     assert {*changes.tagged, *changes.deleted} <= before.keys()
 
 
-def test_a_folder_without_files_is_refused_in_a_sentence(tmp_path):
+def test_a_folder_without_files_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no file that can be read"):
         workload(tmp_path)
 
 
-def test_a_file_that_cannot_be_an_object_is_left_out_and_named(folder):
+def test_a_file_that_cannot_be_an_object_is_left_out_and_named(folder: Path) -> None:
     deep = folder
     for _ in range(5):
         deep /= "d" * 240
@@ -148,7 +150,7 @@ def test_a_file_that_cannot_be_an_object_is_left_out_and_named(folder):
     assert len(planned.uploads) == len(workload(folder).uploads)
 
 
-def test_a_file_that_may_not_be_read_is_left_out_and_named(folder):
+def test_a_file_that_may_not_be_read_is_left_out_and_named(folder: Path) -> None:
     (folder / "dangling").symlink_to(folder / "nowhere")
     (folder / "fifo").touch()
     (folder / "fifo").unlink()
@@ -156,7 +158,7 @@ def test_a_file_that_may_not_be_read_is_left_out_and_named(folder):
     assert not {"dangling", "fifo"} & set(keys(workload(folder).uploads))
 
 
-def test_a_folder_beyond_the_bound_is_cut_and_the_rest_counted(folder, monkeypatch):
+def test_a_folder_beyond_the_bound_is_cut_and_the_rest_counted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "FILES_AT_MOST", 3)
     planned = workload(folder)
     assert planned.left_out == ("1 more files: the demo takes 3 files and 2 GiB at most",)
@@ -164,14 +166,16 @@ def test_a_folder_beyond_the_bound_is_cut_and_the_rest_counted(folder, monkeypat
 
 
 @mock_aws
-def test_uploading_and_changing_leaves_what_the_plan_says_and_counts_one_event_a_change(folder, monkeypatch):
+def test_uploading_and_changing_leaves_what_the_plan_says_and_counts_one_event_a_change(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     s3 = boto3.client("s3", region_name="us-east-1")
     s3.create_bucket(Bucket="source")
     uploads = [dressed(n, f"k{n}", (b"x" * n,)) for n in range(1, 40)]
     changes = plan._changes(uploads)
-    done = []
+    done: list[tuple[str, int]] = []
     uploader = Uploader(s3, "source", lambda key, size: done.append((key, size)))
 
     assert uploader.put_all(uploads) == 39
@@ -193,7 +197,9 @@ def test_uploading_and_changing_leaves_what_the_plan_says_and_counts_one_event_a
 
 
 @mock_aws
-def test_a_file_of_several_parts_goes_up_as_multipart_with_all_it_carries(tmp_path, monkeypatch):
+def test_a_file_of_several_parts_goes_up_as_multipart_with_all_it_carries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     s3 = boto3.client("s3", region_name="us-east-1")
