@@ -54,8 +54,7 @@ def queue_policy_must_allow_the_rule(original: Function, spec: Any, payload: str
         raise Undeliverable("NO_RESOURCE", f"The queue {arn} does not exist.")
     if not sqs.queue_policy_allows(arn, SERVICE, rule["Arn"], get_account_id()):
         raise Undeliverable("NO_PERMISSIONS", f"The policy of {arn} does not let {SERVICE} send for {rule['Arn']}.")
-    with sqs._queues_lock:
-        original(spec, payload, parameters)
+    original(spec, payload, parameters)
 
 
 def dead_letter(target: dict[str, Any], rule: dict[str, Any], body: str, why: Undeliverable) -> None:
@@ -70,8 +69,8 @@ def dead_letter(target: dict[str, Any], rule: dict[str, Any], body: str, why: Un
         "ERROR_CODE": why.code,
         "ERROR_MESSAGE": why.message,
     }
-    with sqs._queues_lock:
-        send_to_queue(parse_arn(arn), body)
-        sqs._queue_by_arn(arn)["messages"][-1]["message_attributes"] = {
-            name: {"StringValue": value, "DataType": "String"} for name, value in attributes.items()
-        }
+    send_to_queue(parse_arn(arn), body)
+    letter = next(message for message in reversed(sqs._queue_by_arn(arn)["messages"]) if message["body"] is body)
+    letter["message_attributes"] = {
+        name: {"StringValue": value, "DataType": "String"} for name, value in attributes.items()
+    }

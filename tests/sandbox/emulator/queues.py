@@ -1,31 +1,9 @@
-"""MiniStack 1.5.33 loses messages between threads, and has no redrive of a dead-letter queue."""
+"""MiniStack 1.5.33 has no redrive of a dead-letter queue: StartMessageMoveTask and ListMessageMoveTasks are unknown."""
 
-import inspect
-import threading
-from functools import partial
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import sqs
-
-from tests.sandbox.emulator.gap import Function, around
-
-# Deleting makes a new list of the messages to keep and puts it in the old one's place; rules and the HTTP thread append
-# to the old one meanwhile, without MiniStack's lock. What is appended in between is gone. One lock around everything
-# that touches a list of messages; re-entrant, because batch operations call the single ones.
-sqs._queues_lock = threading.RLock()
-
-
-def locked(original: Function, *args: Any, **kwargs: Any) -> Any:
-    with sqs._queues_lock:
-        return original(*args, **kwargs)
-
-
-for name in ("_collect_msgs", "_dlq_sweep", "_expire_retained"):
-    around(sqs, name)(locked)
-for name, handler in list(sqs._HANDLERS.items()):
-    if not inspect.iscoroutinefunction(handler):  # ReceiveMessage waits; what it calls is locked above
-        sqs._HANDLERS[name] = partial(locked, handler)
 
 
 def start_message_move_task(data: dict[str, Any], _url: str) -> dict[str, Any]:
@@ -41,15 +19,12 @@ def start_message_move_task(data: dict[str, Any], _url: str) -> dict[str, Any]:
     feeders = [queue for queue in sqs._queues.values() if source_arn in queue["attributes"].get("RedrivePolicy", "")]
     if not feeders:
         raise sqs._Err("InvalidParameterValue", "Source queue must be configured as a Dead Letter Queue.")
-    with sqs._queues_lock:
-        moving, source["messages"] = source["messages"], []
-        for message in moving:
-            arn = target_arn or message["sys"].get("DeadLetterQueueSourceArn") or feeders[0]["attributes"]["QueueArn"]
-            sqs._queue_by_arn(arn)["messages"].append(redriven(message))
-        tasks = source.setdefault("move_tasks", [])
-        tasks.insert(
-            0, {"SourceArn": source_arn, "Status": "COMPLETED", "ApproximateNumberOfMessagesMoved": len(moving)}
-        )
+    moving, source["messages"] = source["messages"], []
+    for message in moving:
+        arn = target_arn or message["sys"].get("DeadLetterQueueSourceArn") or feeders[0]["attributes"]["QueueArn"]
+        sqs._queue_by_arn(arn)["messages"].append(redriven(message))
+    task = {"SourceArn": source_arn, "Status": "COMPLETED", "ApproximateNumberOfMessagesMoved": len(moving)}
+    source.setdefault("move_tasks", []).insert(0, task)
     sqs.esm_wake.set()
     return {"TaskHandle": f"{get_region()}-{new_uuid()}"}
 
