@@ -1,0 +1,268 @@
+"""The manifest table: consistent reads in as few requests as possible, writes only over what was read."""
+
+import json
+
+import pytest
+
+from consumer_replicator.errors import HydrationError, RowMoved
+from consumer_replicator.identity import SourceIdentity
+from consumer_replicator.manifest import BATCH_GET_ROUNDS, DAY, Manifest
+from consumer_replicator.row import ReplicaVersion, Row, State
+from consumer_replicator.row_item import address, to_item
+from tests.consumer.fake_aws import SOURCE, TABLE
+from tests.consumer.wire import Answer, Wire
+from tests.odd_keys import ODD_KEYS
+
+SHARDS = 16
+NOW = 1_800_000_000.0
+ROW = Row(
+    generation=3,
+    state=State.LIVE,
+    written_at=NOW,
+    source=SourceIdentity("v1", "e1", 1_700_000_000, 5),
+    replica=ReplicaVersion("r1", "w1"),
+)
+NEXT = Row(generation=4, state=State.LIVE, written_at=NOW, source=ROW.source, replica=ROW.replica)
+FAILURES = [
+    ("ProvisionedThroughputExceededException", 400, "throttled"),
+    ("ThrottlingException", 400, "throttled"),
+    ("InternalServerError", 500, "aws-error"),
+    ("AccessDeniedException", 400, "own-access-denied"),
+    ("ExpiredTokenException", 400, "expired-credentials"),
+    ("ResourceNotFoundException", 400, "unexpected"),
+    ("ValidationException", 400, "unexpected"),
+]
+
+
+def where(key):
+    return address(SOURCE, key, SHARDS)
+
+
+def item(key, row):
+    return {**where(key), **to_item(row, None)}
+
+
+def batch_request(keys):
+    return {"RequestItems": {TABLE: {"Keys": [where(key) for key in keys], "ConsistentRead": True}}}
+
+
+@pytest.fixture
+def stub(stubbed):
+    """(the manifest, its Stubber)"""
+    client, stubber = stubbed("dynamodb")
+    return Manifest(client, TABLE, SOURCE, SHARDS, 30), stubber
+
+
+@pytest.fixture
+def table(emulated):
+    """The table on moto, which has conditions and paging right."""
+    client = emulated("dynamodb")
+    client.create_table(
+        TableName=TABLE,
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return client
+
+
+@pytest.fixture
+def manifest(table):
+    return Manifest(table, TABLE, SOURCE, SHARDS, 30)
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def test_one_row_is_read_consistently(stub):
+    manifest, stubber = stub
+    request = {"TableName": TABLE, "Key": where("k"), "ConsistentRead": True}
+    stubber.add_response("get_item", {"Item": item("k", ROW)}, request)
+    assert manifest.read("k") == ROW
+
+
+def test_a_key_without_a_row_has_none(stub):
+    manifest, stubber = stub
+    stubber.add_response("get_item", {})
+    assert manifest.read("k") is None
+
+
+def test_a_damaged_row_that_is_read_alone_says_so(stub):
+    manifest, stubber = stub
+    stubber.add_response("get_item", {"Item": {**where("k"), "g": {"N": "1"}}})
+    with pytest.raises(HydrationError) as raised:
+        manifest.read("k")
+    assert raised.value.code == "bad-row"
+
+
+def test_the_rows_of_a_batch_are_one_consistent_request_whatever_repeats_in_it(stub):
+    manifest, stubber = stub
+    stubber.add_response("batch_get_item", {"Responses": {TABLE: [item("b", ROW)]}}, batch_request(["a", "b", "c"]))
+    assert manifest.read_many(["a", "b", "a", "c", "b"]) == {"a": None, "b": ROW, "c": None}
+
+
+def test_no_keys_are_no_request(stub):
+    manifest, _ = stub
+    assert manifest.read_many([]) == {}
+
+
+def test_more_than_a_hundred_keys_are_several_requests(stub):
+    manifest, stubber = stub
+    keys = [f"k{number}" for number in range(201)]
+    for some in (keys[:100], keys[100:200], keys[200:]):
+        response = {"Responses": {TABLE: [item(some[0], ROW)]}}
+        stubber.add_response("batch_get_item", response, batch_request(some))
+    rows = manifest.read_many(keys)
+    assert list(rows) == keys
+    assert [key for key, row in rows.items() if row] == ["k0", "k100", "k200"]
+
+
+def test_what_dynamodb_left_unread_is_asked_for_again(stub):
+    manifest, stubber = stub
+    left = {TABLE: {"Keys": [where("b"), where("c")], "ConsistentRead": True}}
+    answer = {"Responses": {TABLE: [item("a", ROW)]}, "UnprocessedKeys": left}
+    stubber.add_response("batch_get_item", answer, batch_request(["a", "b", "c"]))
+    stubber.add_response("batch_get_item", {"Responses": {TABLE: [item("c", NEXT)]}}, batch_request(["b", "c"]))
+    assert manifest.read_many(["a", "b", "c"]) == {"a": ROW, "b": None, "c": NEXT}
+
+
+def test_rows_that_stay_unread_are_a_throttle_and_never_taken_for_absent(stub):
+    manifest, stubber = stub
+    for _ in range(BATCH_GET_ROUNDS):
+        left = {TABLE: {"Keys": [where("b")], "ConsistentRead": True}}
+        stubber.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": left})
+    with pytest.raises(HydrationError) as raised:
+        manifest.read_many(["b"])
+    assert raised.value.code == "throttled"
+
+
+def test_a_damaged_row_is_left_out_and_its_mates_are_read(stub):
+    manifest, stubber = stub
+    rows = [item("a", ROW), {**where("b"), "s": {"S": "?"}}]
+    stubber.add_response("batch_get_item", {"Responses": {TABLE: rows}})
+    assert manifest.read_many(["a", "b", "c"]) == {"a": ROW, "c": None}
+
+
+@pytest.mark.parametrize(("code", "status", "expected"), FAILURES)
+def test_a_refused_read_says_why(stub, code, status, expected):
+    manifest, stubber = stub
+    for operation, read in (
+        ("get_item", lambda: manifest.read("k")),
+        ("batch_get_item", lambda: manifest.read_many(["k"])),
+    ):
+        stubber.add_client_error(operation, code, http_status_code=status)
+        with pytest.raises(HydrationError) as raised:
+            read()
+        assert raised.value.code == expected
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_first_row_is_written_only_where_there_is_none(stub):
+    manifest, stubber = stub
+    first = Row(1, State.LIVE, NOW, source=ROW.source, replica=ROW.replica)
+    request = {"TableName": TABLE, "Item": item("k", first), "ConditionExpression": "attribute_not_exists(pk)"}
+    stubber.add_response("put_item", {}, request)
+    manifest.write("k", None, first)
+
+
+def test_a_next_row_is_written_only_over_the_generation_that_was_read(stub):
+    manifest, stubber = stub
+    request = {
+        "TableName": TABLE,
+        "Item": item("k", NEXT),
+        "ConditionExpression": "g = :read",
+        "ExpressionAttributeValues": {":read": {"N": "3"}},
+    }
+    stubber.add_response("put_item", {}, request)
+    manifest.write("k", ROW, NEXT)
+
+
+@pytest.mark.parametrize("code", ["ConditionalCheckFailedException", "TransactionConflictException"])
+def test_a_row_that_somebody_else_wrote_is_not_written(stub, code):
+    manifest, stubber = stub
+    stubber.add_client_error("put_item", code, http_status_code=400)
+    with pytest.raises(RowMoved):
+        manifest.write("k", ROW, NEXT)
+
+
+@pytest.mark.parametrize(("code", "status", "expected"), FAILURES)
+def test_a_refused_write_says_why(stub, code, status, expected):
+    manifest, stubber = stub
+    stubber.add_client_error("put_item", code, http_status_code=status)
+    with pytest.raises(HydrationError) as raised:
+        manifest.write("k", ROW, NEXT)
+    assert raised.value.code == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "replica", "expires"),
+    [
+        (State.DELETED, None, True),
+        (State.DELETED, ReplicaVersion("r1"), True),
+        (State.GONE, None, True),
+        (State.GONE, ReplicaVersion("r1"), False),  # the replica is kept, and so is what is known of it
+        (State.LIVE, ReplicaVersion("r1"), False),
+        (State.DELETING, None, False),
+        (State.FAILED, None, False),
+        (State.PENDING, None, False),
+    ],
+)
+def test_only_a_row_without_a_replica_and_without_work_to_do_expires(aws, state, replica, expires):
+    client = aws("dynamodb")
+    wire = Wire(client)
+    wire.answer("PutItem", Answer(b"{}"))
+    Manifest(client, TABLE, SOURCE, SHARDS, 30).write("k", None, Row(1, state, NOW + 0.9, replica=replica))
+    written = json.loads(wire.only("PutItem").body)["Item"]
+    assert written.get("x") == ({"N": str(int(NOW) + 30 * DAY)} if expires else None)
+
+
+# -- what results, on moto ---------------------------------------------------------------------------------------------
+
+
+def test_every_key_has_a_row_of_its_own(manifest):
+    for number, key in enumerate(ODD_KEYS.values()):
+        manifest.write(key, None, Row(1, State.LIVE, NOW + number, source=ROW.source, replica=ROW.replica))
+    rows = manifest.read_many(ODD_KEYS.values())
+    assert [row.written_at - NOW for row in rows.values()] == list(range(len(ODD_KEYS)))
+    assert manifest.read("a//b") == rows["a//b"]
+
+
+def test_more_rows_than_one_request_holds_are_all_read(manifest):
+    keys = [f"k{number}" for number in range(120)]
+    for key in keys:
+        manifest.write(key, None, Row(1, State.LIVE, NOW))
+    assert all(manifest.read_many(keys).values())
+
+
+def test_of_two_first_writes_one_wins(manifest):
+    manifest.write("k", None, Row(1, State.LIVE, NOW))
+    with pytest.raises(RowMoved):
+        manifest.write("k", None, Row(1, State.FAILED, NOW))
+    assert manifest.read("k").state is State.LIVE
+
+
+def test_of_two_writers_that_read_the_same_row_one_wins(manifest):
+    first = Row(1, State.PENDING, NOW)
+    manifest.write("k", None, first)
+    manifest.write("k", first, Row(2, State.LIVE, NOW))
+    with pytest.raises(RowMoved):
+        manifest.write("k", first, Row(2, State.FAILED, NOW))
+    assert manifest.read("k") == Row(2, State.LIVE, NOW)
+
+
+def test_a_row_that_expired_in_between_is_not_written_over(manifest, table):
+    first = Row(1, State.DELETED, NOW)
+    manifest.write("k", None, first)
+    table.delete_item(TableName=TABLE, Key=where("k"))
+    with pytest.raises(RowMoved):
+        manifest.write("k", first, Row(2, State.LIVE, NOW))
+    assert manifest.read("k") is None
+
+
+def test_a_write_replaces_the_whole_row(manifest):
+    before = Row(1, State.FAILED, NOW, error="archived", attempts=3)
+    manifest.write("k", None, before)
+    manifest.write("k", before, NEXT)
+    assert manifest.read("k") == NEXT
