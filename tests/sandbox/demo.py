@@ -30,6 +30,7 @@ from tests.sandbox.watch import Watch
 from tests.sandbox.workload import BURST, Upload, Workload, workload
 
 LEFT_OUT_SHOWN = 5
+PIPE_WIDTH = 120
 PAUSE_SECONDS = 0.3
 PATIENCE_SECONDS = 90.0  # longer than a confirmed delete's delay and a failed message's way back
 STRANGER = "333333333333"
@@ -46,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the demo and says what came of it; the answer is the exit code."""
     options = parser().parse_args(argv)
     console = Console(stderr=options.json, highlight=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH  # rich takes 80 where it cannot know
     try:
         report = Demo(console).run(options.dir)
     except KeyboardInterrupt:
