@@ -286,13 +286,37 @@ def test_nothing_may_call_the_functions():
     assert "SecurityGroupIngress" not in STACK.properties("FunctionSecurityGroup")
 
 
-def test_the_s3_endpoint_admits_what_the_two_roles_may_do_and_no_more():
-    stack = CONSUMER.resolve(DeletePolicy="mirror")
-    producer = {
-        a for each in statements(PRODUCER.resolve()) if each.where == "ReadRole" and each.allows for a in each.actions
-    }
-    own = granted(stack)
-    assert granted(stack, "endpoint", "S3Endpoint") == {a for a in producer | own if a.startswith("s3:")}
+@pytest.mark.parametrize("name", ["S3Endpoint", "DynamoDBEndpoint"])
+def test_a_gateway_endpoint_is_on_the_given_route_tables(name):
+    endpoint = STACK.properties(name)
+    assert (endpoint["VpcEndpointType"], endpoint["RouteTableIds"]) == ("Gateway", ["rtb-0123456789abcdef0"])
+
+
+@pytest.mark.parametrize("name", ["StsEndpoint", "SqsEndpoint"])
+def test_an_interface_endpoint_is_in_the_functions_subnets_and_answers_the_functions_only(name):
+    endpoint = STACK.properties(name)
+    assert endpoint["VpcEndpointType"] == "Interface"
+    assert endpoint["SubnetIds"] == STACK.properties("Replicator")["VpcConfig"]["SubnetIds"]
+    assert endpoint["PrivateDnsEnabled"] is True
+    assert endpoint["SecurityGroupIds"] == ["EndpointSecurityGroup.GroupId"]
+    (rule,) = STACK.properties("EndpointSecurityGroup")["SecurityGroupIngress"]
+    assert rule["SourceSecurityGroupId"] in STACK.properties("Replicator")["VpcConfig"]["SecurityGroupIds"]
+
+
+def test_the_first_batch_comes_after_the_endpoints_stand():
+    """A reference makes CloudFormation wait; DependsOn cannot name a resource that may not exist."""
+    tags = {tag["Key"]: tag["Value"] for tag in STACK.properties("ReplicatorMapping")["Tags"]}
+    assert tags == {name: name for name, _ in STACK.of_type("AWS::EC2::VPCEndpoint")}
+
+
+def test_the_s3_endpoint_admits_at_each_bucket_what_its_role_may_do_and_no_more():
+    mirroring = CONSUMER.resolve(DeletePolicy="mirror")
+    source, replica = [each for each in statements(mirroring) if each.where == "S3Endpoint"]
+    reading = granted(PRODUCER.resolve(), where="ReadRole")
+    assert set(source.actions) == {action for action in reading if action.startswith("s3:")}
+    assert set(replica.actions) == {action for action in granted(mirroring) if action.startswith("s3:")}
+    assert source.resources[0] == PRODUCER.resolve().output("BucketArn")
+    assert replica.resources[0] == STACK.output("ReplicaBucketArn")
 
 
 def test_the_s3_endpoint_leads_to_the_two_buckets_only():

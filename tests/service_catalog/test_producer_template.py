@@ -114,6 +114,16 @@ def test_the_rule_may_put_events_on_the_consumers_bus_and_nothing_else():
     assert target["Arn"] == bus
 
 
+def test_only_the_rule_may_take_the_forwarder_role():
+    (trust,) = [each for each in POLICIES if each.where == "ForwarderRole" and each.kind == "trust"]
+    rule = STACK.properties("ObjectEvents")["Name"]
+    assert trust.principals == ["events.amazonaws.com"]
+    assert trust.body["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": PRODUCER_ACCOUNT},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:events:{REGION}:{PRODUCER_ACCOUNT}:rule/{rule}"},
+    }
+
+
 def test_only_the_rule_may_write_to_its_dead_letter_queue():
     (grant,) = [each for each in POLICIES if each.where == "UndeliveredEventsPolicy" and each.allows]
     assert (grant.principals, grant.actions) == (["events.amazonaws.com"], ["sqs:SendMessage"])

@@ -205,6 +205,28 @@ def test_an_alarm_watches_every_queue_of_what_failed(template):
 
 
 @both
+def test_the_first_message_in_a_queue_of_what_failed_wakes_somebody_within_minutes_and_an_idle_queue_nobody(template):
+    stack = template.resolve()
+    alarms = [each for name, each in stack.of_type("AWS::CloudWatch::Alarm") if name.endswith("NotEmpty")]
+    assert alarms
+    for alarm in alarms:
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+        assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == (
+            "Maximum",
+            "GreaterThanThreshold",
+            0,
+        )
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= 300
+        assert alarm["TreatMissingData"] == "notBreaching"
+
+
+@both
+def test_a_rule_is_switched_on(template):
+    ((_, rule),) = template.resolve().of_type("AWS::Events::Rule")
+    assert rule["State"] == "ENABLED"
+
+
+@both
 def test_nobody_is_subscribed_without_an_address(template):
     assert list(template.resolve().of_type("AWS::SNS::Subscription")) == []
     ((_, subscription),) = template.resolve(AlarmEmail="on-call@example.org").of_type("AWS::SNS::Subscription")
