@@ -42,8 +42,8 @@ def parser() -> argparse.ArgumentParser:
     start.add_argument("--stop", action="store_true", help="the same as `down`")
     start.add_argument("--json", action="store_true", help="print the facts as in .build/sandbox/sandbox.json")
     for product, example in {"consumer": "DeletePolicy=mirror", "producer": "NoncurrentVersionDays=1"}.items():
-        words = {"metavar": "NAME=VALUE", "help": f"a parameter of the {product}'s template, for example {example}"}
-        start.add_argument(f"--{product}", action="append", default=[], type=pair, **words)
+        what = f"a parameter of the {product}'s template, for example {example}"
+        start.add_argument(f"--{product}", action="append", default=[], type=pair, metavar="NAME=VALUE", help=what)
     commands.add_parser("down", help="stop what was left running").set_defaults(stop=True)
     commands.add_parser("demo", help="replicate real files and prove it", add_help=False)
     return command_line
@@ -68,11 +68,12 @@ def stay(sandbox: Sandbox) -> int:
     try:
         while sandbox.emulator.alive():
             time.sleep(0.5)
-        say(f"the emulator ended by itself:\n{sandbox.emulator.log_tail()}")
-        return 1
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave half of it behind
         return 0
+    else:
+        say(f"the emulator ended by itself:\n{sandbox.emulator.log_tail()}")
+        return 1
     finally:
         running.FACTS.unlink(missing_ok=True)
         sandbox.stop()

@@ -22,7 +22,8 @@ def credentials(account_id: str) -> dict[str, str]:
 def client(endpoint_url: str, service: str, account_id: str) -> Any:
     """A boto3 client of an account's root at the emulator."""
     config = Config(max_pool_connections=32, retries={"total_max_attempts": 3, "mode": "standard"})
-    return boto3.client(service, endpoint_url=endpoint_url, config=config, **credentials(account_id))
+    untyped: Any = boto3  # its stubs know services by literal name only
+    return untyped.client(service, endpoint_url=endpoint_url, config=config, **credentials(account_id))
 
 
 @dataclass(frozen=True)

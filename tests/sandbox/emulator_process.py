@@ -1,5 +1,6 @@
-"""The emulator's process: started on a free port of loopback, healthy or explained, and stopped with all its workers."""
+"""The emulator's process: started on a free port of loopback, healthy or explained, stopped with all its workers."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -91,7 +92,7 @@ class EmulatorProcess:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def _environment(self) -> Mapping[str, str]:
-        """Nothing of the caller's but the path: functions inherit what the emulator has, credentials and proxies too."""
+        """Nothing of the caller's but the path: functions inherit what the emulator has, proxies, credentials."""
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.folder),
@@ -148,10 +149,8 @@ def end_group(group: int) -> None:
 
 def group_alive(group: int) -> bool:
     """Whether the group has a process. Reaps its leader if that is a child of ours: a zombie counts as a process."""
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(group, os.WNOHANG)
-    except ChildProcessError:
-        pass
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

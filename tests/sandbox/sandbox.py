@@ -12,7 +12,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.sandbox.accounts import (
     CONSUMER_ACCOUNT,
@@ -56,7 +56,7 @@ class Sandbox:
         self._producer: Producer | None = None
         self._consumer: Consumer | None = None
 
-    def __enter__(self) -> "Sandbox":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -79,8 +79,8 @@ class Sandbox:
             raise
 
     def stop(self) -> None:
-        for client in self._clients.values():
-            client.close()
+        for open_client in self._clients.values():
+            open_client.close()
         self._clients.clear()
         self.emulator.stop()
 

@@ -18,7 +18,7 @@ COPIER = f"arn:aws:iam::{CONSUMER_ACCOUNT}:role/copier"
 def session(aws: BareAccounts, sts: Any, role: str, **arguments: Any) -> Callable[[str], Any]:
     """Makes clients of the assumed role."""
     found = sts.assume_role(RoleArn=role, RoleSessionName="test", **arguments)["Credentials"]
-    assumed = boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], REGION)
+    assumed: Any = boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], REGION)
     return lambda service: assumed.client(service, endpoint_url=aws.emulator.endpoint_url)
 
 

@@ -122,7 +122,7 @@ class TestLifeCycle:
     def test_an_emulator_that_cannot_start_shows_its_log(self, monkeypatch: pytest.MonkeyPatch) -> None:
         emulator = EmulatorProcess()
         monkeypatch.setattr(EmulatorProcess, "_environment", lambda _: {"PATH": os.defpath})
-        with pytest.raises(SandboxError, match="(?s)ended with code 1.*SANDBOX_"):
+        with pytest.raises(SandboxError, match=r"(?s)ended with code 1.*SANDBOX_"):
             emulator.start()
 
     def test_stopping_ends_the_function_workers_too(self, stub_zip: Path) -> None:

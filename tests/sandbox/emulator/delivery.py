@@ -23,7 +23,7 @@ in_delivery: ContextVar[tuple[dict[str, Any], dict[str, Any]]] = ContextVar("in_
 send_to_queue = eventbridge._dispatch_to_sqs
 
 
-class Undeliverable(BaseException):  # noqa: N818
+class Undeliverable(BaseException):
     """Why a target did not get its event. Not an Exception: MiniStack's `_invoke_target` swallows those."""
 
     def __init__(self, code: str, message: str) -> None:

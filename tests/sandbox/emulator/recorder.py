@@ -1,7 +1,8 @@
 """Writes down every AWS API request that reaches the emulator, one JSON line each: what was asked, by whom, of what.
 
     {"time": 1764000000.123, "milliseconds": 4.2, "service": "s3", "operation": "GetObject", "status": 200,
-     "account": "111111111111", "principal": "arn:aws:sts::111111111111:assumed-role/...", "bucket": "...", "key": "..."}
+     "account": "111111111111", "principal": "arn:aws:sts::111111111111:assumed-role/...",
+     "bucket": "...", "key": "..."}
 
 `account` is the caller's. Refused calls have an `error` (its code). In place of bucket and key other services have a
 `resource`: a table's or queue's name, a role's ARN. What MiniStack does inside itself is no API request and is not
@@ -60,7 +61,7 @@ async def every_request_is_written_down(
 ) -> Any:
     began = time.time()
     answer = await original(method, path, headers, body, query, *rest)
-    record = {"time": round(began, 6), "milliseconds": round(1000 * (time.time() - began), 3)}
+    record: dict[str, Any] = {"time": round(began, 6), "milliseconds": round(1000 * (time.time() - began), 3)}
     record |= what(method, path, headers, body, query) | who()
     record["status"] = status = answer[0]
     if status >= 400 and (found := ERROR_CODE.search(bytes(answer[2]))):

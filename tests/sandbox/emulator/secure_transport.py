@@ -10,5 +10,5 @@ from tests.sandbox.emulator.gap import Function, around
 
 
 @around(app, "pin_request_origin")
-def loopback_counts_as_tls(original: Function, source_ip: str, secure_transport: bool) -> None:  # noqa: ARG001
+def loopback_counts_as_tls(original: Function, source_ip: str, secure_transport: bool) -> None:
     original(source_ip, True)
