@@ -2,11 +2,11 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -36,9 +36,7 @@ class EmulatorProcess:
     def __init__(self, *, detached: bool = False) -> None:
         if not Path(COMMAND[0]).exists():
             raise SandboxError(f"The emulator is not installed: {COMMAND[0]} is missing. `make setup` installs it.")
-        parent = ROOT / ".build" / "sandbox"
-        parent.mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
+        self.folder = ROOT / ".build" / "sandbox" / f"run-{secrets.token_hex(4)}"
         self.log = self.folder / "emulator.log"
         self.calls = self.folder / "calls.jsonl"
         self.port = free_port()
@@ -58,6 +56,7 @@ class EmulatorProcess:
 
     def start(self) -> None:
         """Returns when it answers. SandboxError with the end of its log when it does not."""
+        self.folder.mkdir(parents=True)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 COMMAND,
