@@ -5,6 +5,7 @@ call gets through, as from a dead process; then the message is visible again, an
 happened: replica = source, row = replica, nothing older was ever shown, no upload is left open.
 """
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -75,28 +76,31 @@ SCENARIOS: list[Callable[[Rig], None]] = [
 
 
 class Death:
-    """Dies at call number `at`, `before` it or after it took effect; `revive` is the next invocation."""
+    """Dies at call number `at`, `before` it or after it took effect; `revive` is the next invocation.
+
+    Parts are carried by several threads, so the number of a call is kept by the thread that makes it.
+    """
 
     def __init__(self, world: World, at: int, *, before: bool) -> None:
-        self.seen, self.dead = 0, False
+        self._seen, self._dead = 0, False
         self._at, self._before = at, before
         self._world = world
+        self._number = threading.local()
         world.before, world.after = self._on_before, self._on_after
 
     def _on_before(self, _call: Call) -> None:
         with self._world.lock:
-            if not self.dead:
-                self.dead = self._before and self.seen == self._at
-                self.seen += 1
-                if not self.dead:
-                    return
-        raise Crash
+            self._number.here = self._seen
+            self._seen += 1
+            self._dead |= self._before and self._number.here == self._at
+            if self._dead:
+                raise Crash
 
     def _on_after(self, _call: Call) -> None:
-        if not self._before and self.seen == self._at + 1:
-            self.dead = True
-        if self.dead:
-            raise Crash
+        with self._world.lock:
+            self._dead |= self._number.here == self._at
+            if self._dead:
+                raise Crash
 
     def revive(self) -> None:
         self._world.before = self._world.after = lambda _call: None
