@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import pytest
@@ -69,6 +69,90 @@ def test_a_role_that_may_reach_every_key_reaches_odd_ones(
     assert s3.get_object(Bucket="permitted", Key=key)["Body"].read() == b"x"
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.delete_object(Bucket="permitted", Key=key)
+
+
+class TestKeys:
+    """The bucket `locked` is encrypted under a key of its own, with a bucket key."""
+
+    @pytest.fixture
+    def reader(self, aws: BareAccounts, copier: Callable[[str], Any], request: pytest.FixtureRequest) -> Any:
+        """S3 as the producer's reader, which may do what the test's parameter says with keys."""
+        iam = aws.client("iam")
+        statement = {"Effect": "Allow", "Resource": "*", **request.param}
+        policy = json.dumps({"Statement": [statement]})
+        iam.put_role_policy(RoleName="reader", PolicyName="keys", PolicyDocument=policy)
+        objects = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::locked/*"}
+        policy = json.dumps({"Statement": [objects]})
+        iam.put_role_policy(RoleName="reader", PolicyName="locked", PolicyDocument=policy)
+        return session(aws, copier("sts"), READER, ExternalId="secret")("s3")
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def locked(cls, aws: BareAccounts) -> str:
+        key = aws.key()
+        aws.bucket("locked", key=key).put_object(Bucket="locked", Key="a", Body=b"x")
+        return key
+
+    VIA_S3: ClassVar = {"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}}
+
+    @pytest.mark.parametrize(
+        "reader",
+        [
+            {"Action": "kms:Decrypt", "Condition": VIA_S3},
+            {
+                "Action": "kms:Decrypt",
+                "Condition": {"StringEquals": {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::locked"}},
+            },
+        ],
+        indirect=True,
+        ids=["through S3", "context"],
+    )
+    def test_who_may_decrypt_reads_and_may_not_write(self, reader: Any) -> None:
+        assert reader.get_object(Bucket="locked", Key="a")["Body"].read() == b"x"
+        with pytest.raises(ClientError, match="kms:GenerateDataKey"):
+            reader.put_object(Bucket="locked", Key="b", Body=b"x")
+        with pytest.raises(ClientError, match="kms:GenerateDataKey"):
+            reader.create_multipart_upload(Bucket="locked", Key="b")
+
+    @pytest.mark.parametrize(
+        "reader",
+        [
+            {"Action": "kms:DescribeKey"},
+            {"Action": "kms:Decrypt", "Condition": {"StringEquals": {"kms:ViaService": "sqs.amazonaws.com"}}},
+            {
+                "Action": "kms:Decrypt",
+                "Condition": {"StringEquals": {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::locked/a"}},
+            },
+        ],
+        indirect=True,
+        ids=["no Decrypt", "another service", "another context"],
+    )
+    def test_who_may_not_decrypt_reads_neither_object_nor_checksum(self, reader: Any) -> None:
+        with pytest.raises(ClientError, match="kms:Decrypt"):
+            reader.get_object(Bucket="locked", Key="a")
+        with pytest.raises(ClientError, match="403"):
+            reader.head_object(Bucket="locked", Key="a", ChecksumMode="ENABLED")
+        assert reader.head_object(Bucket="locked", Key="a")["ContentLength"] == 1
+
+    @pytest.mark.parametrize("reader", [{"Action": "kms:GenerateDataKey"}], indirect=True)
+    def test_who_may_make_data_keys_writes_but_no_parts(self, reader: Any) -> None:
+        reader.put_object(Bucket="locked", Key="b", Body=b"x")
+        upload_id = reader.create_multipart_upload(Bucket="locked", Key="c")["UploadId"]
+        with pytest.raises(ClientError, match="kms:Decrypt"):
+            reader.upload_part(Bucket="locked", Key="c", UploadId=upload_id, PartNumber=1, Body=b"x")
+
+    def test_a_disabled_key_serves_nobody(self, aws: BareAccounts, locked: str) -> None:
+        kms, s3 = aws.client("kms"), aws.client("s3")
+        kms.disable_key(KeyId=locked)
+        for call in (s3.get_object, s3.put_object):
+            with pytest.raises(ClientError, match=r"KMS\.DisabledException"):
+                call(Bucket="locked", Key="a")
+        kms.enable_key(KeyId=locked)
+        s3.get_object(Bucket="locked", Key="a")
+
+    def test_kms_without_a_key_is_the_accounts_own_key_and_not_the_buckets(self, aws: BareAccounts) -> None:
+        put = aws.client("s3").put_object(Bucket="locked", Key="own", Body=b"x", ServerSideEncryption="aws:kms")
+        assert put["SSEKMSKeyId"].endswith(":alias/aws/s3")
 
 
 def test_plain_http_on_loopback_passes_a_policy_that_asks_for_tls(

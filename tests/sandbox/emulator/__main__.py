@@ -4,9 +4,10 @@ from ministack import app
 
 # Each import closes gaps. `object_etags` comes after the other modules that complete uploads: it names the final ETag.
 # isort: off
-from tests.sandbox.emulator import principals, organisation, secure_transport  # noqa: F401
-from tests.sandbox.emulator import queues, delivery, event_buses, bucket_events  # noqa: F401
-from tests.sandbox.emulator import bucket_defaults, object_checksums, object_permissions, object_requests, object_etags  # noqa: F401
+from tests.sandbox.emulator import principals, organisation, secure_transport, object_permissions  # noqa: F401
+from tests.sandbox.emulator import delivery, event_buses, bucket_events, queues  # noqa: F401
+from tests.sandbox.emulator import bucket_defaults, object_checksums, object_requests  # noqa: F401
+from tests.sandbox.emulator import object_keys, object_etags  # noqa: F401
 from tests.sandbox.emulator import alarms, function_interpreter, lifeline, mappings, recorder  # noqa: F401
 # isort: on
 
