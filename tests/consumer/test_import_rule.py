@@ -13,9 +13,12 @@ CORE = {
     "carried",
     "checksum",
     "deadline",
+    "discovery",
+    "drift",
     "errors",
     "hint",
     "identity",
+    "key_ranges",
     "outcome",
     "parts",
     "plan",
@@ -23,7 +26,7 @@ CORE = {
     "row_item",
     "settings",
 }
-EDGES = {"aws_errors", "manifest", "principals", "queue", "replica", "source"}
+EDGES = {"aws_errors", "listing", "manifest", "manifest_scan", "principals", "queue", "replica", "source"}
 WITHOUT_BOTOCORE = {"batch", "converge", "copier", "tags", "wiring"}
 HANDLERS = {"handlers", "handlers.replicator", "handlers.telemetry"}
 PURE_THIRD_PARTY = {"pydantic", "pydantic_core"}
