@@ -56,7 +56,7 @@ class Telemetry:
 
 def _ascii(document: Any) -> str:
     """JSON with everything outside ASCII escaped: what a terminal would obey never reaches one."""
-    return json.dumps(document, default=str, ensure_ascii=True).replace("\x7f", "\\u007f")
+    return json.dumps(document, default=str, ensure_ascii=True)
 
 
 def measures(each: Done) -> list[tuple[str, MetricUnit, float]]:

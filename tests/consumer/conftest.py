@@ -62,3 +62,16 @@ def emulated(aws):
     """Makes clients of an empty AWS in this process."""
     with mock_aws():
         yield aws
+
+
+@pytest.fixture
+def versioned(emulated):
+    """Makes an S3 client with a versioned bucket of this name."""
+
+    def make(bucket):
+        client = emulated("s3")
+        client.create_bucket(Bucket=bucket)
+        client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        return client
+
+    return make

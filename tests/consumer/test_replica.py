@@ -445,11 +445,8 @@ def test_tags_that_cannot_be_set_say_why(stub, code, status, text, expected):
 
 
 @pytest.fixture
-def bucket(emulated):
-    client = emulated("s3")
-    client.create_bucket(Bucket=REPLICA)
-    client.put_bucket_versioning(Bucket=REPLICA, VersioningConfiguration={"Status": "Enabled"})
-    return client
+def bucket(versioned):
+    return versioned(REPLICA)
 
 
 @pytest.fixture

@@ -318,11 +318,8 @@ def test_tags_that_cannot_be_read_for_now_come_back(stub, code, status, expected
 
 
 @pytest.fixture
-def bucket(emulated):
-    client = emulated("s3")
-    client.create_bucket(Bucket=SOURCE)
-    client.put_bucket_versioning(Bucket=SOURCE, VersioningConfiguration={"Status": "Enabled"})
-    return client
+def bucket(versioned):
+    return versioned(SOURCE)
 
 
 @pytest.mark.parametrize("key", ["plain.txt", "a b+c%2Fd", "caf\u00e9/\U0001f680", "a//b", "x" * 1024])
