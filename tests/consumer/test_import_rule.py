@@ -15,16 +15,22 @@ CORE = {
     "deadline",
     "discovery",
     "drift",
+    "drift_tally",
     "errors",
+    "estimate",
     "hint",
     "identity",
     "key_ranges",
     "outcome",
     "parts",
     "plan",
+    "report",
+    "report_model",
     "row",
     "row_item",
+    "run_facts",
     "settings",
+    "verdict",
 }
 EDGES = {"aws_errors", "listing", "manifest", "manifest_scan", "principals", "queue", "replica", "source"}
 WITHOUT_BOTOCORE = {"batch", "converge", "copier", "tags", "wiring"}
