@@ -11,6 +11,7 @@ from typing import Any
 from botocore.parsers import ResponseParserError
 
 from consumer_replicator.aws_errors import translated
+from consumer_replicator.bulk_answers import parse_listings_in_bulk
 from consumer_replicator.discovery import Glimpse, discover
 from consumer_replicator.drift import Listed
 from consumer_replicator.errors import HydrationError
@@ -27,6 +28,7 @@ class Listing:
     """
 
     def __init__(self, s3: Any, bucket: str, owner: str) -> None:
+        parse_listings_in_bulk(s3)
         self._s3 = s3
         self._where = {"Bucket": bucket, "ExpectedBucketOwner": owner}
         self.pages = 0

@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from consumer_replicator.aws_errors import translated
+from consumer_replicator.bulk_answers import parse_queries_in_bulk
 from consumer_replicator.drift import Unreadable
 from consumer_replicator.errors import HydrationError
 from consumer_replicator.row import Row
@@ -33,6 +34,7 @@ class ManifestScan:
     """
 
     def __init__(self, dynamodb: Any, table: str, bucket: str, shards: int) -> None:
+        parse_queries_in_bulk(dynamodb)
         self._dynamodb = dynamodb
         self._table = table
         self._bucket = bucket

@@ -6,8 +6,11 @@ at-least-once delivery with receive counts and delays. Each call is one atomic s
 see every step, and may raise (a crash, a throttle, a lost answer) or hand the turn to another worker.
 """
 
+import bisect
+import heapq
 import io
 import itertools
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -95,6 +98,8 @@ class World:
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}
         self.queues: dict[str, deque[Waiting]] = {QUEUE: deque(), DLQ: deque()}
         self.history: dict[str, list[bytes | None]] = {}
+        self.page_keys = 1_000
+        self.page_bytes = 1024**2
 
     @property
     def source(self) -> Bucket:
@@ -199,7 +204,7 @@ class _Client:
     def __init__(self, world: World, principal: str) -> None:
         self.world = world
         self.principal = principal
-        self.meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_: None))
+        self.meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_, **__: None))
 
     def _step(self, operation: str, key: str | None, act: Callable[[], Any]) -> Any:
         call = Call(self.principal, operation, key)
@@ -262,6 +267,33 @@ class FakeS3(_Client):
             return _described(bucket, version) | {"ContentLength": len(version.body)}
 
         return self._step("HeadObject", Key, act)
+
+    def list_objects_v2(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        ExpectedBucketOwner: str,  # noqa: N803
+        MaxKeys: int = 1_000,  # noqa: N803
+        Prefix: str = "",  # noqa: N803
+        StartAfter: str = "",  # noqa: N803
+        ContinuationToken: str | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        """Read at once, page by page: what changes between two pages is seen, or not, as on S3."""
+
+        def act() -> dict[str, Any]:
+            bucket = self._bucket("ListObjectsV2", Bucket, ExpectedBucketOwner)
+            if ContinuationToken == "":
+                raise refuse("ListObjectsV2", "InvalidArgument", 400)
+            after = StartAfter if ContinuationToken is None else ContinuationToken.removeprefix("token of ")
+            keys = (key for key in bucket.keys if key > after and key.startswith(Prefix) and bucket.current(key))
+            page = heapq.nsmallest(min(MaxKeys, self.world.page_keys) + 1, keys)
+            more = len(page) > min(MaxKeys, self.world.page_keys)
+            contents = [_entry(key, bucket.current(key)) for key in page[: min(MaxKeys, self.world.page_keys)]]
+            answer = {"IsTruncated": more, "KeyCount": len(contents)}
+            answer |= {"Contents": contents} if contents else {}
+            return answer | ({"NextContinuationToken": f"token of {contents[-1]['Key']}"} if more else {})
+
+        return self._step("ListObjectsV2", None, act)
 
     def get_object_tagging(
         self,
@@ -410,6 +442,17 @@ def _find(bucket: Bucket, operation: str, key: str, version_id: str | None) -> V
     raise refuse(operation, "NoSuchVersion", 404)
 
 
+def _entry(key: str, version: Version | None) -> dict[str, Any]:
+    assert version is not None
+    return {
+        "Key": key,
+        "ETag": f'"{version.etag}"',
+        "LastModified": datetime.fromtimestamp(version.modified, UTC),
+        "Size": len(version.body),
+        "StorageClass": version.attributes.get("StorageClass", "STANDARD"),
+    }
+
+
 def _upload(bucket: Bucket, operation: str, upload_id: str) -> dict[str, Any]:
     if upload_id not in bucket.uploads:
         raise refuse(operation, "NoSuchUpload", 404)
@@ -441,7 +484,7 @@ def _described(bucket: Bucket, version: Version) -> dict[str, Any]:
 
 
 class FakeDynamoDB(_Client):
-    """The three calls, with the two conditions that the manifest writes under."""
+    """The calls on the table, with the conditions that the manifest writes under."""
 
     def get_item(self, *, TableName: str, Key: dict[str, Any], ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803
         assert TableName == TABLE
@@ -488,9 +531,75 @@ class FakeDynamoDB(_Client):
 
         return self._step("PutItem", Item["sk"]["S"], act)
 
+    def query(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        KeyConditionExpression: str,  # noqa: N803
+        ExpressionAttributeValues: dict[str, Any],  # noqa: N803
+        ProjectionExpression: str | None = None,  # noqa: N803
+        ExclusiveStartKey: dict[str, Any] | None = None,  # noqa: N803
+        ConsistentRead: bool = False,  # noqa: N803
+        ReturnConsumedCapacity: str = "NONE",  # noqa: N803
+    ) -> dict[str, Any]:
+        """A page ends before the item that would make it larger than 1 MB, whatever of the items is asked for."""
+        assert TableName == TABLE
+
+        def act() -> dict[str, Any]:
+            holds = _key_condition(KeyConditionExpression, ExpressionAttributeValues)
+            after = ExclusiveStartKey["sk"]["S"] if ExclusiveStartKey else ""
+            found = sorted((sk, item) for (pk, sk), item in self.world.rows.items() if holds(pk, sk) and sk > after)
+            sizes = list(itertools.accumulate(item_bytes(item) for _, item in found))
+            fitting = bisect.bisect_right(sizes, self.world.page_bytes)
+            page = [item for _, item in found[: max(fitting, 1)]]
+            answer: dict[str, Any] = {"Items": [_projected(item, ProjectionExpression) for item in page]}
+            if len(page) < len(found):
+                answer["LastEvaluatedKey"] = {name: page[-1][name] for name in ("pk", "sk")}
+            if ReturnConsumedCapacity == "TOTAL":
+                units = max(math.ceil(sum(map(item_bytes, page)) / 4096), 1)
+                answer["ConsumedCapacity"] = {"CapacityUnits": float(units) if ConsistentRead else units / 2}
+            return answer
+
+        return self._step("Query", None, act)
+
 
 def _address(key: dict[str, Any]) -> tuple[str, str]:
     return key["pk"]["S"], key["sk"]["S"]
+
+
+def _key_condition(expression: str, values: dict[str, Any]) -> Callable[[str, str], bool]:
+    """The forms that are in use, and nothing else."""
+    said = {name: value["S"] for name, value in values.items()}
+    partition, _, bounds = expression.removeprefix("pk = ").partition(" AND ")
+    words = bounds.split()
+    assert set(said) == {partition, *(word for word in words if word.startswith(":"))}, "a value that nothing names"
+    match words:
+        case []:
+            return lambda pk, _sk: pk == said[partition]
+        case ["sk", ">", after]:
+            return lambda pk, sk: pk == said[partition] and sk > said[after]
+        case ["sk", "<=", until]:
+            return lambda pk, sk: pk == said[partition] and sk <= said[until]
+        case ["sk", "BETWEEN", first, "AND", last]:
+            if said[first] > said[last]:
+                raise refuse("Query", "ValidationException", 400)
+            return lambda pk, sk: pk == said[partition] and said[first] <= sk <= said[last]
+    raise refuse("Query", "ValidationException", 400, expression)
+
+
+def _projected(item: dict[str, Any], projection: str | None) -> dict[str, Any]:
+    names = projection.split(", ") if projection else item
+    return {name: item[name] for name in names if name in item}
+
+
+def item_bytes(item: dict[str, Any]) -> int:
+    """As DynamoDB counts: names and texts by their UTF-8 bytes, a number by two digits a byte and one more.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html"""
+    values = sum(
+        len(value["S"].encode()) if "S" in value else (len(value["N"].strip("-0.").replace(".", "")) + 1) // 2 + 1
+        for value in item.values()
+    )
+    return sum(len(name.encode()) for name in item) + values
 
 
 class FakeSqs(_Client):
