@@ -6,6 +6,7 @@ import tomllib
 import pytest
 import yaml
 
+from tests.service_catalog.policies import statements
 from tests.service_catalog.template import BOTH, CONSUMER, PRODUCER, SERVICE_CATALOG
 
 MAX_INLINE_BYTES = 51_200  # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
@@ -231,3 +232,12 @@ def test_nobody_is_subscribed_without_an_address(template):
     assert list(template.resolve().of_type("AWS::SNS::Subscription")) == []
     ((_, subscription),) = template.resolve(AlarmEmail="on-call@example.org").of_type("AWS::SNS::Subscription")
     assert subscription["Endpoint"] == "on-call@example.org"
+
+
+@both
+def test_a_write_under_aws_kms_without_a_key_is_refused_because_it_would_mean_the_accounts_own(template):
+    """Nobody in another account can be given aws/s3: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"""
+    (statement,) = [each for each in statements(template.resolve()) if each.body.get("Sid") == "NotTheAccountsKey"]
+    assert (statement.body["Effect"], statement.principals) == ("Deny", ["*"])
+    assert statement.condition("StringEquals", "s3:x-amz-server-side-encryption") == "aws:kms"
+    assert statement.condition("Null", "s3:x-amz-server-side-encryption-aws-kms-key-id") in (True, "true")
