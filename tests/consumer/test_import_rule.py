@@ -32,7 +32,17 @@ CORE = {
     "settings",
     "verdict",
 }
-EDGES = {"aws_errors", "listing", "manifest", "manifest_scan", "principals", "queue", "replica", "source"}
+EDGES = {
+    "aws_errors",
+    "bulk_answers",
+    "listing",
+    "manifest",
+    "manifest_scan",
+    "principals",
+    "queue",
+    "replica",
+    "source",
+}
 WITHOUT_BOTOCORE = {"batch", "converge", "copier", "tags", "wiring"}
 HANDLERS = {"handlers", "handlers.replicator", "handlers.telemetry"}
 PURE_THIRD_PARTY = {"pydantic", "pydantic_core"}
@@ -111,7 +121,7 @@ def test_the_contract_that_the_core_shares_is_as_pure_as_the_core(name):
 @pytest.mark.parametrize("name", sorted(EDGES))
 def test_an_edge_imports_core_the_translation_of_errors_and_botocore(name):
     assert third_party(CONSUMER[name]) <= {"botocore"}
-    assert siblings(CONSUMER[name]) <= CORE | {"aws_errors"}
+    assert siblings(CONSUMER[name]) <= CORE | {"aws_errors", "bulk_answers"}
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_BOTOCORE))
