@@ -46,7 +46,7 @@ class Carried:
 def from_answer(answer: Mapping[str, Any]) -> Carried:
     """What an answer of GetObject carries over."""
     return Carried(
-        headers={name: answer[name] for name in (*CONTENT_HEADERS, WEBSITE_REDIRECT) if answer.get(name)},
+        headers={name: _reread(answer[name]) for name in (*CONTENT_HEADERS, WEBSITE_REDIRECT) if answer.get(name)},
         expires=answer.get("ExpiresString"),
         metadata={
             name: _wire_text(value)
@@ -75,6 +75,14 @@ def storage_class(policy: str, source: str) -> str:
     return chosen if chosen in WRITABLE_STORAGE_CLASSES else "STANDARD"
 
 
+def _reread(value: str) -> str:
+    """A header's text where its bytes are UTF-8: the HTTP client reads it as Latin-1, botocore sends it as UTF-8."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
+
+
 def _wire_text(value: str) -> str:
     """Metadata in the form that can be sent: ASCII as it is, anything else as RFC 2047 words.
 
@@ -86,8 +94,5 @@ def _wire_text(value: str) -> str:
         return value
     from email.header import Header  # noqa: PLC0415 - rare, and heavy at start
 
-    try:
-        text = value.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        text = value
-    return Header(text, "utf-8", maxlinelen=0).encode()  # 0: never folded, a line end has no place in a header
+    # 0: never folded, since a line end has no place in a header.
+    return Header(_reread(value), "utf-8", maxlinelen=0).encode()

@@ -236,6 +236,15 @@ def test_non_ascii_metadata_passes_botocores_check_and_leaves_as_rfc_2047(wired,
     assert b"".join(base64.b64decode(word[len("=?utf-8?b?") : -2]) for word in words).decode() == text
 
 
+def test_a_non_ascii_content_header_leaves_with_the_bytes_that_the_source_sent(wired):
+    replica, wire = wired
+    wire.answer("PutObject", Answer(headers={"ETag": '"r2"'}))
+    disposition = 'attachment; filename="caf\u00e9.txt"'.encode()
+    carried = from_answer({"ContentDisposition": disposition.decode("latin-1")})
+    replica.put(Writing("a key", carried, {}, None, "v/v1", 7), BODY, PROOF)
+    assert wire.only("PutObject").request.headers["Content-Disposition"] == disposition
+
+
 ODD_TAGS = {"a b": "c+d", "e=f:g": "h/i", "m.n-o_p@q": "", "caf\u00e9": "\u65e5\u672c"}
 """Of the characters that tags may have: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html."""
 
