@@ -1,11 +1,12 @@
 # S3 Hydration. `make` or `make help` lists the targets; every target sets up what it needs.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint format build lock clean
+.PHONY: help setup demo sandbox test bench lint format build lock clean
 
 VENV     := .venv
 PYTHON_  := $(VENV)/bin/python
 EMULATOR := .build/emulator
+PEERS    := .build/peers
 CODE     := producer_events consumer_replicator service-catalog tests
 DIR      ?=
 ARGS     ?=
@@ -19,6 +20,9 @@ $(VENV)/.installed: tests/requirements.txt tests/set-up.sh
 $(EMULATOR)/.installed: tests/sandbox/requirements.txt tests/set-up.sh
 	@tests/set-up.sh $(EMULATOR) $<
 
+$(PEERS)/.installed: tests/bench/requirements.txt tests/set-up.sh
+	@tests/set-up.sh $(PEERS) $<
+
 setup: $(VENV)/.installed $(EMULATOR)/.installed
 
 demo: setup ## two accounts on this machine, real files replicated and proven byte for byte (DIR=folder of your own)
@@ -29,6 +33,9 @@ sandbox: setup ## the two accounts stay up until Ctrl-C (ARGS="--detach", ARGS="
 
 test: setup lint ## lint, types, templates, and every test
 	@$(PYTHON_) -m pytest $(ARGS)
+
+bench: $(VENV)/.installed $(PEERS)/.installed ## drift detection against rclone, aws-cli and s5cmd, as ratios (ARGS="--objects 10000 --runs 5")
+	@$(PYTHON_) -m tests.bench $(ARGS)
 
 lint: $(VENV)/.installed ## ruff, mypy --strict, cfn-lint
 	@$(PYTHON_) -m ruff check $(CODE)
@@ -45,7 +52,7 @@ build: $(VENV)/.installed ## the function's zip, reproducible, for arm64 and x86
 
 lock: ## pins the requirements again, with hashes
 	@tests/set-up.sh .build/lock tests/requirements-lock.txt
-	@for f in consumer_replicator tests tests/sandbox; do \
+	@for f in consumer_replicator tests tests/sandbox tests/bench; do \
 	  .build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.12 --generate-hashes --no-annotate \
 	    --no-emit-index-url --custom-compile-command 'make lock' $$f/requirements.in -o $$f/requirements.txt; done
 
