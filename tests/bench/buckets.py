@@ -78,9 +78,9 @@ def write(endpoint_url: str, puts: Sequence[tuple[str, str, bytes]], what: str, 
 def put(connection: http.client.HTTPConnection, bucket: str, key: str, body: bytes) -> None:
     connection.request("PUT", f"/{bucket}/{key}", body)
     answer = connection.getresponse()
-    answer.read()
+    said = answer.read()
     if answer.status != 200:
-        raise BenchError(f"PUT {bucket}/{key} was answered {answer.status}.")
+        raise BenchError(f"PUT {bucket}/{key} was answered {answer.status}: {said.decode(errors='replace'):.500}")
 
 
 def items(s3: Any, objects: Sequence[Planned]) -> Iterator[dict[str, Any]]:

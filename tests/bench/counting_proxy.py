@@ -100,16 +100,17 @@ class CountingProxy:
                 pass
 
             def forward(self) -> None:
-                status = pass_on(self, self.upstream)
-                proxy.count(operation(self.command, self.path, dict(self.headers.items())), status)
+                answer = pass_on(self, self.upstream)
+                proxy.count(operation(self.command, self.path, dict(self.headers.items())), answer.status)
+                pass_back(self, answer)  # only now: whoever has the answer finds the call counted
 
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = forward  # noqa: N815 - http.server's names
 
         return Handler
 
 
-def pass_on(request: BaseHTTPRequestHandler, upstream: http.client.HTTPConnection) -> int:
-    """One request and its answer, both in chunks, headers as they are: the Host is signed. Returns the status."""
+def pass_on(request: BaseHTTPRequestHandler, upstream: http.client.HTTPConnection) -> http.client.HTTPResponse:
+    """One request, in chunks, headers as they are: the Host is signed. Returns the answer, its body unread."""
     upstream.putrequest(request.command, request.path, skip_host=True, skip_accept_encoding=True)
     for name, value in request.headers.items():
         if name.lower() not in HOP_BY_HOP:
@@ -119,12 +120,10 @@ def pass_on(request: BaseHTTPRequestHandler, upstream: http.client.HTTPConnectio
     while left > 0 and (chunk := request.rfile.read(min(CHUNK, left))):
         upstream.send(chunk)
         left -= len(chunk)
-    answer = upstream.getresponse()
-    _answer(request, answer)
-    return answer.status
+    return upstream.getresponse()
 
 
-def _answer(request: BaseHTTPRequestHandler, answer: http.client.HTTPResponse) -> None:
+def pass_back(request: BaseHTTPRequestHandler, answer: http.client.HTTPResponse) -> None:
     request.send_response_only(answer.status, answer.reason)
     for name, value in answer.getheaders():
         if name.lower() not in HOP_BY_HOP:

@@ -88,7 +88,7 @@ class Manifest:
     def answer(self, target: str, body: bytes) -> tuple[int, bytes]:
         """Status and body for one request; `target` is its X-Amz-Target."""
         try:
-            return 200, self.query(json.loads(body) if target.endswith(".Query") else {target: "only Query is"})
+            return 200, self.query(json.loads(body) if target.endswith(".Query") else {target: ""})
         except (Refused, KeyError) as refusal:
             error = {"__type": "com.amazon.coral.validate#ValidationException", "message": f"{refusal}"}
             return 400, json.dumps(error).encode()
