@@ -41,6 +41,8 @@ def worst(found: Sequence[Finding]) -> Level:
 def headline(facts: RunFacts, level: Level, *, closes: bool) -> str:
     if facts.state == "failed":
         return "The run failed before its end."
+    if facts.dry_run and closes and level == "fine":
+        return "A dry run: the books close, and nothing was changed."
     return _HEADLINES[level] if closes else "The books do not close."
 
 
@@ -70,7 +72,7 @@ def _of_the_run(facts: RunFacts, unaccounted: int) -> Iterator[Finding]:
             f'Go on with the payload {{"run_id": "{facts.run_id}"}}.',
         )
     if facts.dry_run:
-        yield Finding("note", "A dry run: nothing was enqueued and nothing changed.")
+        yield Finding("note", "Nothing was enqueued; the same payload without dry_run copies what is planned below.")
 
 
 def _of_the_objects(facts: RunFacts) -> Iterator[Finding]:

@@ -1,10 +1,10 @@
 """The function's zip: the same bytes from the same input, and nothing in it that the function does not need.
 
-`build()` for programs; as a script (`make build`) it builds every architecture and says how big each is and what a cold
-start pays for importing it. The input is the pinned requirements, the modules that the handlers reach, these scripts,
-and the Python that compiles the bytecode (its release counts; without a Python of the function's version the zip has no
-bytecode, and a cold start costs three to four times as much: it says so). zlib is taken as it is: another one
-packs the same files into other bytes.
+`build()` for programs; as a script (`make build`) it builds every architecture and says how big each is and what a
+cold start pays for importing it. The input is the pinned requirements, the modules that the handlers reach and their
+data files, these scripts, and the Python that compiles the bytecode (its release counts; without a Python of the
+function's version the zip has no bytecode, and a cold start costs three to four times as much: it says so). zlib is
+taken as it is: another one packs the same files into other bytes.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def _entries(root: Path, installed: Path, python: Interpreter | None, ours: Path
     """Name in the zip -> file. `ours` is an empty folder for our own modules and their bytecode."""
     reached = import_closure(_entry_points(root), [root, installed], REACHED_ONLY, NEVER_ENTERED)
     needed = {file for file in reached.values() if file.is_relative_to(installed)}
-    for file in sorted(set(reached.values()) - needed):
+    for file in _with_data(sorted(set(reached.values()) - needed)):
         copy = ours / file.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
@@ -102,6 +102,12 @@ def _entries(root: Path, installed: Path, python: Interpreter | None, ours: Path
         if name.parts[0] not in REACHED_ONLY or _source(file) in needed:
             entries[name.as_posix()] = file
     return entries
+
+
+def _with_data(modules: Iterable[Path]) -> Iterator[Path]:
+    """Modules of ours and the files that are named after them (`page.py`: `page.html`, `page.css`): their data."""
+    for module in modules:
+        yield from (file for file in sorted(module.parent.glob(f"{module.stem}.*")) if file.is_file())
 
 
 def _entry_points(root: Path) -> list[str]:
@@ -124,7 +130,9 @@ def _digest(installed: Path, root: Path) -> str:
     """What the zip is made from; the name of the folder of wheels stands for their pins, platform and Python."""
     digest = hashlib.sha256(installed.name.encode())
     own = Path(__file__).parent.glob("*.py")
-    sources = [file for package in OUR_PACKAGES for file in (root / package).rglob("*.py")]
+    sources = [
+        file for package in OUR_PACKAGES for module in (root / package).rglob("*.py") for file in _with_data([module])
+    ]
     for file in [*sorted(own), root / "LICENSE", *sorted(sources)]:
         name = file.relative_to(root) if file.is_relative_to(root) else file.name
         digest.update(f"{name} {sha256(file)}\n".encode())
