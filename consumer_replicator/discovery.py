@@ -3,9 +3,8 @@
 No delimiter and no alphabet is assumed. A probe is one page of the listing after some key: it costs what asking for one
 key costs, and tells how dense the keys are there, so that a corner of a few hundred keys is not cut any further. Each
 stretch is cut in the middle between the end of its first page and its own end. Where nothing lies beyond the middle,
-the end moves up; and when that has happened twice, the beginnings that the first page's keys share are climbed up, from
-the longest to the one that all keys of the stretch share, so that a thousand keys below one long prefix do not take a
-probe for each of its bits.
+the end moves up; and when that has happened twice, the beginnings that the keys share are climbed up, from that of a page
+to that of all, so that a million keys below one long prefix do not take a probe for each of its bits.
 
 The cuts need not be good: a run remembers samples of what it listed, and the next one is cut by those (`key_ranges`).
 """
@@ -103,17 +102,23 @@ class _Search:
         return self._climbed(missed) if missed.misses % CLIMB_AGAIN == FIRST_CLIMB else [missed]
 
     def _climbed(self, stretch: _Stretch) -> list[_Stretch]:
-        """Ends the stretch where the beginning ends that all its keys share, and cuts it one step below that."""
+        """Ends the stretch where the beginning ends that its keys share, and cuts it one step below that.
+
+        Its keys are those from the second page on: the first may begin with a few of another kind.
+        """
+        second = self._look(KeyRange(stretch.last, stretch.end))
+        if second is None or not second.divisible:
+            return [replace(stretch, divisible=False)]
         found: tuple[str, _Stretch] | None = None
-        beginning = shared_prefix(stretch.first, stretch.last)
-        while len(beginning) > len(stretch.shared) and self._left > 0:
+        beginning = shared_prefix(second.first, second.last)
+        while len(beginning) > len(second.shared) and self._left > 0:
             edge = last_with(beginning)
-            beyond = self._look(KeyRange(edge, stretch.until)) if edge != stretch.until else None
+            beyond = self._look(KeyRange(edge, stretch.end)) if edge != stretch.end else None
             if beyond is None:
-                stretch = replace(stretch, end=min(edge, stretch.end or edge))
+                stretch = replace(stretch, end=edge)
                 break
             found = edge, beyond
-            beginning = shared_prefix(stretch.first, beyond.first)
+            beginning = shared_prefix(second.first, beyond.first)
         return _cut(stretch, *found) if found else [stretch]
 
     def _look(self, keys: KeyRange) -> _Stretch | None:

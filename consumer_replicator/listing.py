@@ -43,8 +43,7 @@ class Listing:
         page: Mapping[str, Any] = {"IsTruncated": True}
         while page["IsTruncated"]:
             page = self._page(**within, **start)
-            for entry in page.get("Contents", ()):
-                listed = _listed(entry)
+            for listed in _entries(page):
                 if until is not None and listed.key > until:
                     return
                 yield listed
@@ -68,12 +67,19 @@ class Listing:
         with translated("source"):
             try:
                 page: Mapping[str, Any] = self._s3.list_objects_v2(MaxKeys=PAGE_KEYS, **start, **self._where)
-            except ResponseParserError as error:
+            except (ResponseParserError, ValueError) as error:  # ValueError: a number or time that is none
                 raise HydrationError("truncated", "A page of the source's listing cannot be parsed.") from error
         truncated = page.get("IsTruncated")
         if truncated is None or (truncated and not page.get("NextContinuationToken")):
             raise HydrationError("truncated", "A page of the source's listing does not say where it goes on or ends.")
         return page
+
+
+def _entries(page: Mapping[str, Any]) -> list[Listed]:
+    try:
+        return [_listed(entry) for entry in page.get("Contents", ())]
+    except KeyError as error:
+        raise HydrationError("truncated", "An entry of the source's listing is not whole.") from error
 
 
 def _listed(entry: Mapping[str, Any]) -> Listed:
