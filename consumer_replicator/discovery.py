@@ -3,7 +3,7 @@
 No delimiter and no alphabet is assumed. A probe is one page of the listing after some key: it costs what asking for one
 key costs, and tells how dense the keys are there, so that a corner of a few hundred keys is not cut any further. Each
 stretch is cut in the middle between the end of its first page and its own end. Where nothing lies beyond the middle,
-the end moves up; and when that has happened twice, the beginnings that the keys share are climbed up, from that of a page
+the end moves up; and when that has happened twice, the beginnings that keys share are climbed up, from that of a page
 to that of all, so that a million keys below one long prefix do not take a probe for each of its bits.
 
 The cuts need not be good: a run remembers samples of what it listed, and the next one is cut by those (`key_ranges`).

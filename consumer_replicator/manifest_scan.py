@@ -79,6 +79,8 @@ class ManifestScan:
                 ReturnConsumedCapacity="TOTAL",
                 **request,
             )
+        if "Items" not in page:
+            raise HydrationError("truncated", "A page of the manifest has no list of rows, not even an empty one.")
         self.read_units += page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
         return page
 
