@@ -257,6 +257,7 @@ class Converger:
         """Row FAILED(code): reconcile tries again with growing spacing. A pending delete is left as it is."""
         if row is not None and row.state is State.DELETING:
             raise error
+        self._manifest.note_failure(self._now())
         before = row.attempts if row else 0
         after = replace(
             successor(row, State.FAILED, now=self._now(), sequencer=hint.sequencer, event_time=hint.event_time),

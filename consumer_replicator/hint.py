@@ -22,7 +22,7 @@ MARK = "s3-hydration-hint"
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """`event_time` in seconds since the epoch; `event_id` correlates the log lines of one event."""
+    """`event_time` in seconds since the epoch; `event_id` correlates its log lines; `force`: copy anyway."""
 
     key: str
     event_id: str
@@ -31,6 +31,7 @@ class Hint:
     about_tags: bool = False
     tombstone: int | None = None
     receive_count: int = 1
+    force: bool = False
 
 
 def _fits_a_key(key: str) -> str:
@@ -50,7 +51,10 @@ class _Message(BaseModel):
 
 
 class PlainHint(_Message):
+    """`force`: copy even if current. A reconcile's hints carry its run id as their `id`."""
+
     kind: Literal["plain"] = "plain"
+    force: bool = False
 
 
 class ConfirmHint(_Message):
@@ -65,7 +69,8 @@ _OWN: TypeAdapter[PlainHint | ConfirmHint] = TypeAdapter(
 
 def to_body(message: PlainHint | ConfirmHint) -> str:
     """The message as an SQS body."""
-    return json.dumps(message.model_dump(by_alias=True), ensure_ascii=True)
+    plain = isinstance(message, PlainHint) and not message.force
+    return json.dumps(message.model_dump(by_alias=True, exclude={"force"} if plain else None), ensure_ascii=True)
 
 
 def parse_hint(body: str, *, bucket: str, account: str, receive_count: int = 1) -> Hint:
@@ -91,7 +96,8 @@ def _from_own(document: Mapping[str, Any], bucket: str, receive_count: int) -> H
     if message.bucket != bucket:
         raise Rejected("foreign-bucket", f"The hint names bucket {message.bucket!a}; the source is {bucket!a}.")
     tombstone = message.tombstone if isinstance(message, ConfirmHint) else None
-    return Hint(key=message.key, event_id=message.id, tombstone=tombstone, receive_count=receive_count)
+    force = isinstance(message, PlainHint) and message.force
+    return Hint(key=message.key, event_id=message.id, tombstone=tombstone, force=force, receive_count=receive_count)
 
 
 def _from_event(event: ObjectEvent, bucket: str, account: str, receive_count: int) -> Hint:

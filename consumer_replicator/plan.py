@@ -15,6 +15,7 @@ The truth table, for a plain hint (`=` same identity, `≠` different or cannot 
                                                        Wait until ripe; then Delete(seen), with none seen CommitDeleted
     other       —       Tombstone (mirror) or MarkGone (retain)
 
+A hint that forces copies a LIVE row's object although it is the same.
 A confirm hint differs in three places: a row that is not its tombstone ends it, a source that is back makes it send a
 plain hint and cancel, and when it is too early it delays itself again instead of ending.
 """
@@ -170,26 +171,30 @@ def _present(view: View, source: SourceIdentity) -> Decision:
     row = view.row
     if view.hint.tombstone is not None or (row and row.state is State.DELETING):
         return CancelDelete(view.expected)
-    if row and row.state is State.LIVE and row.source and compare(row.source, source) is Sameness.SAME:
+    if not view.hint.force and row and row.state is State.LIVE and _same(row.source, source):
         if not view.slow:
             return Verify()
         if view.expected and row.replica and view.expected.etag == row.replica.etag:
             return Touch()
-    if view.seen and _made_from(view.seen, source, row):
+    if view.seen and _made_from(view.seen, source, view):
         return Adopt(view.seen.version)
     return Put(view.expected)
 
 
-def _made_from(seen: ReplicaSeen, source: SourceIdentity, row: Row | None) -> bool:
+def _same(recorded: SourceIdentity | None, source: SourceIdentity) -> bool:
+    return recorded is not None and compare(recorded, source) is Sameness.SAME
+
+
+def _made_from(seen: ReplicaSeen, source: SourceIdentity, view: View) -> bool:
     """Whether a replica found without its row can be trusted.
 
     After a cancelled delete a DELETE with the old ETag may still be on its way: then only an object written under this
-    very generation counts.
+    very generation counts. So does a copy that was asked for although the old one is current.
     """
     if seen.source != source.token():
         return False
-    in_doubt = row is not None and row.state in (State.PENDING, State.DELETING)
-    return not in_doubt or seen.generation == generation_of(row)
+    in_doubt = view.hint.force or (view.row is not None and view.row.state in (State.PENDING, State.DELETING))
+    return not in_doubt or seen.generation == generation_of(view.row)
 
 
 def _absent(view: View) -> Decision:

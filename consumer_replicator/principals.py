@@ -6,6 +6,7 @@ expiry. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-
 """
 
 import re
+from collections import Counter
 from typing import Any
 
 from botocore.config import Config
@@ -19,9 +20,13 @@ ATTEMPTS = 4
 
 
 class Principals:
-    """Makes clients for either principal, each once and lazily. `concurrency` sizes the connection pools."""
+    """Makes clients for either principal, each once and lazily. `concurrency` sizes the connection pools.
+
+    `calls`: operations asked for so far, by name; botocore's own retries are not counted.
+    """
 
     def __init__(self, *, role_arn: str, external_id: str, session_name: str, region: str, concurrency: int) -> None:
+        self.calls: Counter[str] = Counter()
         self._own = get_session()
         self._clients: dict[tuple[str, str], Any] = {}
         self._region = region
@@ -61,8 +66,13 @@ class Principals:
 
     def _client(self, principal: str, session: Session, service: str) -> Any:
         if (principal, service) not in self._clients:
-            self._clients[principal, service] = session.create_client(service, config=self._config)
+            client = session.create_client(service, config=self._config)
+            client.meta.events.register("before-call", self._count)
+            self._clients[principal, service] = client
         return self._clients[principal, service]
+
+    def _count(self, model: Any, **_: Any) -> None:
+        self.calls[model.name] += 1
 
 
 def role_session_name(name: str) -> str:

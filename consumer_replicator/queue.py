@@ -1,17 +1,20 @@
 """The objects queue and its dead-letter queue: hints sent, bad messages set aside, others given back (edge)."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from typing import Any
 
 from consumer_replicator.aws_errors import translated
+from consumer_replicator.errors import HydrationError
 from consumer_replicator.hint import ConfirmHint, PlainHint, to_body
 
 MAX_DELAY_SECONDS = 900
 MAX_VISIBILITY_SECONDS = 43_200
 BATCH_LIMIT = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
+SEND_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,41 @@ class Queue:
         self._send(ConfirmHint(bucket=self._bucket, key=key, id=event_id, tombstone=tombstone), delay)
 
     def _send(self, hint: PlainHint | ConfirmHint, delay: float) -> None:
-        seconds = min(MAX_DELAY_SECONDS, max(0, round(delay + 0.5)))
         with translated("queue"):
-            self._sqs.send_message(QueueUrl=self._url, MessageBody=to_body(hint), DelaySeconds=seconds)
+            self._sqs.send_message(QueueUrl=self._url, MessageBody=to_body(hint), DelaySeconds=whole_seconds(delay))
+
+    def send_hints(self, hints: Sequence[PlainHint], group: str, delay: float = 0) -> None:
+        """Sends many hints, ten a request. `group` keeps live events ahead: SQS is fair between message groups, and
+        live events have none. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
+
+        :raises HydrationError: `throttled`, when SQS keeps refusing some of them.
+        """
+        seconds = whole_seconds(delay)
+        for some in batched(hints, BATCH_LIMIT):
+            entries: list[dict[str, Any]] = [
+                {"Id": str(n), "MessageBody": to_body(hint), "DelaySeconds": seconds, "MessageGroupId": group}
+                for n, hint in enumerate(some)
+            ]
+            for _ in range(SEND_ROUNDS):
+                with translated("queue"):
+                    answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
+                refused = {failure["Id"] for failure in answer.get("Failed", [])}
+                entries = [entry for entry in entries if entry["Id"] in refused]
+                if not entries:
+                    break
+            else:
+                raise HydrationError("throttled", "SQS kept refusing some hints of a batch.")
+
+    def at_rest(self) -> bool:
+        """Whether nothing waits, is under way or is delayed in either queue, as far as SQS's approximate counts tell.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html"""
+        names = [f"ApproximateNumberOfMessages{which}" for which in ("", "NotVisible", "Delayed")]
+        count = 0
+        for url in (self._url, self._dead_letter_url):
+            with translated("queue"):
+                attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+            count += sum(int(attributes[name]) for name in names)
+        return count == 0
 
     def set_aside(self, message: Message, code: str, reason: str) -> None:
         """Puts a message that can never succeed into the dead-letter queue, with its reason, body verbatim."""
@@ -88,3 +123,8 @@ def _sendable(text: str) -> str:
     """SQS refuses a message with a character that XML 1.0 does not allow, in its attributes too.
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def whole_seconds(delay: float) -> int:
+    """Rounded up, as far as SQS delays."""
+    return min(MAX_DELAY_SECONDS, max(0, math.ceil(delay)))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from botocore.exceptions import ClientError
 
@@ -112,7 +112,7 @@ class Replica:
             **self._where,
         }
         if writing.tags:
-            attributes["Tagging"] = urlencode(writing.tags)
+            attributes["Tagging"] = urlencode(writing.tags, quote_via=quote)
         if writing.carried.expires is not None:
             attributes[EXPIRES] = writing.carried.expires
         return attributes

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-type Kind = Literal["missing", "stale", "extra", "failed", "unfinished"]
-type Count = Annotated[int, Field(ge=0)]
-type Counts = dict[str, Count]
+Kind = Literal["missing", "stale", "extra", "failed", "unfinished"]
+Count = Annotated[int, Field(ge=0)]
+Counts = dict[str, Count]
 
 
 class _Part(BaseModel):
@@ -19,21 +19,23 @@ class _Part(BaseModel):
 
 
 class Run(_Part):
-    id: str
-    mode: Literal["reconcile", "backfill"]
-    dry_run: bool
-    state: Literal["done", "stopped", "failed"]
+    id: str = Field(description="names the run, its folder and this report's")
+    mode: Literal["reconcile", "backfill"] = Field(description="what was run")
+    dry_run: bool = Field(description="nothing was enqueued")
+    state: Literal["done", "stopped", "failed"] = Field(description="how it ended")
     failure: str = Field("", description="why a failed run ended, one sentence")
     payload: dict[str, Any] = Field(description="what was asked for, as validated")
     started: datetime
-    finished: datetime
-    seconds: float
+    finished: datetime = Field(description="when this was written")
+    seconds: float = Field(description="from started to finished")
     source_bucket: str
     replica_bucket: str
 
 
 class Finding(_Part):
-    level: Literal["wrong", "attention", "note"]
+    level: Literal["wrong", "attention", "note"] = Field(
+        description="`wrong`: a person is needed now; `attention`: some time; `note`: nothing to do"
+    )
     what: str = Field(description="one sentence")
     todo: str = Field("", description="what a person does about it")
 
@@ -41,16 +43,16 @@ class Finding(_Part):
 class Verdict(_Part):
     level: Literal["fine", "attention", "wrong"] = Field(description="the worst of the findings")
     closes: bool = Field(description="whether the books of listed objects and of extras close")
-    headline: str
-    findings: tuple[Finding, ...]
+    headline: str = Field(description="one sentence")
+    findings: tuple[Finding, ...] = Field(description="the worst first")
 
 
 class Books(_Part):
     """listed = copied + current + skipped + failed + filtered + planned, once nothing is waiting."""
 
-    listed: Count
-    copied: Count
-    current: Count
+    listed: Count = Field(description="entries of the source's listing")
+    copied: Count = Field(description="replicated by this run's hints")
+    current: Count = Field(description="the replica already was, or became, what is listed")
     skipped: Counts = Field(description="by reason")
     failed: Counts = Field(description="by failure code")
     filtered: Counts = Field(description="by reason: out of scope, or not asked for")
@@ -63,53 +65,53 @@ class Books(_Part):
 class Extras(_Part):
     """Replicas without a source: found = deleted + kept + planned + failed + held, once nothing is waiting."""
 
-    found: Count
-    deleted: Count
+    found: Count = Field(description="manifest rows whose key is not at the source")
+    deleted: Count = Field(description="removed from the replica")
     kept: Count = Field(description="by the delete policy, or because the source is back")
-    planned: Count
+    planned: Count = Field(description="would be passed on; the run was dry")
     failed: Counts = Field(description="by failure code")
     held: Count = Field(description="the breaker did not let them go")
-    held_because: str
-    waiting: Count
-    unaccounted: int
-    closes: bool
+    held_because: str = Field(description="the breaker's reason, one sentence")
+    waiting: Count = Field(description="hinted, not settled when the report was written")
+    unaccounted: int = Field(description="found less all the others; not 0 is a defect")
+    closes: bool = Field(description="nothing waiting, nothing unaccounted for")
 
 
 class KindOfDrift(_Part):
     kind: Kind
     objects: Count
-    bytes: Count
+    bytes: Count = Field(description="at the source; of extras not known, counted as 0")
 
 
 class PrefixOfDrift(_Part):
     prefix: str = Field(description='"" is the whole bucket')
     rest: bool = Field(description="only what the other prefixes of the list do not have")
     objects: Count
-    bytes: Count
-    kinds: Counts
+    bytes: Count = Field(description="at the source")
+    kinds: Counts = Field(description="by kind")
 
 
 class DriftedKey(_Part):
     kind: Kind
     key: str = Field(description="verbatim")
     size: Count | None = Field(description="bytes at the source")
-    last_modified: datetime | None
+    last_modified: datetime | None = Field(description="at the source")
     code: str | None = Field(description="why it failed")
 
 
 class Drift(_Part):
     objects: Count
-    bytes: Count
-    kinds: tuple[KindOfDrift, ...]
+    bytes: Count = Field(description="at the source")
+    kinds: tuple[KindOfDrift, ...] = Field(description="only those there are")
     prefixes: tuple[PrefixOfDrift, ...] = Field(description="each drifted key in exactly one")
-    biggest: tuple[DriftedKey, ...]
+    biggest: tuple[DriftedKey, ...] = Field(description="by size")
     oldest: tuple[DriftedKey, ...] = Field(description="by LastModified")
 
 
 class Failure(_Part):
-    code: str
+    code: str = Field(description="of the documented failure codes")
     objects: Count
-    meaning: str
+    meaning: str = Field(description="one sentence")
     runbook: str = Field(description="section and line of the runbook")
 
 
@@ -121,62 +123,62 @@ class LagClass(_Part):
 class Lag(_Part):
     """Event time to committed replica, of the rows written since the previous run. Percentiles are upper bounds."""
 
-    objective: float
-    objects: Count
-    p50: float | None
-    p90: float | None
-    p99: float | None
-    longest: float | None
-    histogram: tuple[LagClass, ...]
+    objective: float = Field(description="seconds")
+    objects: Count = Field(description="that came by an event")
+    p50: float | None = Field(description="seconds; null without objects")
+    p90: float | None = Field(description="the same")
+    p99: float | None = Field(description="the same")
+    longest: float | None = Field(description="the same, exact")
+    histogram: tuple[LagClass, ...] = Field(description="by lag, ascending")
 
 
 class Loss(_Part):
     rate: float | None = Field(description="0 to 1; null: cannot be told")
-    overdue: Count
-    changed: Count | None
-    since: datetime | None
-    definition: str
+    overdue: Count = Field(description="changes found by this run that no event had brought in time")
+    changed: Count | None = Field(description="objects changed since then; null: not counted")
+    since: datetime | None = Field(description="start of the previous run")
+    definition: str = Field(description="of the rate, in words")
 
 
 class Cost(_Part):
     """Of the run itself; the copies that it asked for are the replicator's."""
 
     calls: Counts = Field(description="by API operation")
-    read_units: float
-    write_units: float
-    gb_seconds: float
-    dollars: float
+    read_units: float = Field(description="DynamoDB read request units")
+    write_units: float = Field(description="DynamoDB write request units")
+    gb_seconds: float = Field(description="Lambda memory times time")
+    dollars: float = Field(description="in all")
     items: dict[str, float] = Field(description="dollars by item")
-    prices_date: str
-    prices_region: str
+    prices_date: str = Field(description="month of the list prices")
+    prices_region: str = Field(description="region of the list prices")
 
 
 class Plan(_Part):
     """What running a dry run would take, at the configured concurrency."""
 
-    objects: Count
-    bytes: Count
-    seconds: float
-    limited_by: str
-    dollars: float
-    items: dict[str, float]
+    objects: Count = Field(description="to copy")
+    bytes: Count = Field(description="to copy")
+    seconds: float = Field(description="about")
+    limited_by: str = Field(description="what would have to change for it to be faster")
+    dollars: float = Field(description="about")
+    items: dict[str, float] = Field(description="dollars by item")
 
 
 class Report(_Part):
-    schema_version: Literal["1"] = "1"
+    schema_version: Literal["1"] = Field("1", description="a reader takes no other")
     run: Run
     verdict: Verdict
-    books: Books
+    books: Books = Field(description="of the objects listed at the source")
     extras: Extras
     drift: Drift
-    failures: tuple[Failure, ...]
+    failures: tuple[Failure, ...] = Field(description="the most frequent first")
     lag: Lag
     loss: Loss
     cost: Cost
-    plan: Plan | None
+    plan: Plan | None = Field(description="only of a dry run")
     watermark: datetime | None = Field(description="all that the source had before it is in the replica")
     swept: Count = Field(description="multipart uploads aborted that no row named")
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = Field(description="sentences, in order")
 
 
 class PreviousRun(_Part):

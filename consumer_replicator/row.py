@@ -40,7 +40,11 @@ class ReplicaVersion:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`written_at` and `event_time` in seconds since the epoch; `tags` a digest, "" for none, "denied" if unread."""
+    """`written_at` and `event_time` in seconds since the epoch; `tags` a digest, "" for none, "denied" if unread.
+
+    `event_time`: of the event that led to this very write; None for hints without one, and for touches. So the lag of a
+    LIVE row with an event time is `written_at` - `event_time`.
+    """
 
     generation: int
     state: State
@@ -74,7 +78,7 @@ def successor(row: Row | None, state: State, *, now: float, sequencer: str | Non
         state=state,
         written_at=now,
         sequencer=newest(before.sequencer, sequencer),
-        event_time=event_time if event_time is not None else before.event_time,
+        event_time=event_time,
         attempts=0,
         error=None,
     )
@@ -87,5 +91,6 @@ def touched(row: Row, *, now: float, sequencer: str | None, tags: str) -> Row:
         generation=row.generation + 1,
         written_at=now,
         sequencer=newest(row.sequencer, sequencer),
+        event_time=None,
         tags=tags,
     )

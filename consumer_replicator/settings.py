@@ -113,7 +113,8 @@ class Settings(BaseModel):
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """:raises SettingsError: with one line for every problem; never with a value that is secret."""
-        values = {field: environment[name] for field, name in ENVIRONMENT.items() if name in environment}
+        names = {field: variable(field) for field in cls.model_fields}
+        values = {field: environment[name] for field, name in names.items() if name in environment}
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -121,12 +122,36 @@ class Settings(BaseModel):
             raise SettingsError("\n".join(["The environment is not usable:", *lines])) from None
 
 
-ENVIRONMENT: Mapping[str, str] = {field: PREFIX + field.upper() for field in Settings.model_fields}
-"""Field name to the environment variable that sets it."""
+class TransferSettings(Settings):
+    """What the transfer function reads besides. `function_timeout_seconds` is the replicator's, for both.
+
+    `lag_objective_seconds`: what is younger is left to its event. `breaker_*`: deletes of one run, a number and a share
+    of the rows. `maximum_concurrency`, `replicator_memory_mb`: how the replicator is configured, for estimates.
+    """
+
+    ranges_queue_url: _Url
+    lag_objective_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+    breaker_deletes: Annotated[int, Field(ge=0)] = 1000
+    breaker_share_percent: Annotated[int, Field(ge=0, le=100)] = 10
+    sweep_hours: Annotated[int, Field(ge=1, le=8760)] = 24
+    settle_seconds: Annotated[int, Field(ge=0, le=600)] = 30
+    maximum_concurrency: Annotated[int, Field(ge=1, le=1000)] = 10
+    replicator_memory_mb: Annotated[int, Field(ge=128, le=10_240)] = 1024
+
+
+def variable(field: str) -> str:
+    """The environment variable that sets a field."""
+    return PREFIX + field.upper()
+
+
+ENVIRONMENT: Mapping[str, str] = {field: variable(field) for field in Settings.model_fields}
+"""Field name to environment variable, of the replicator."""
+TRANSFER_ENVIRONMENT: Mapping[str, str] = {field: variable(field) for field in TransferSettings.model_fields}
+"""The same of the transfer function."""
 
 
 def _problems(detail: Mapping[str, Any]) -> Iterator[str]:
-    name = ENVIRONMENT.get(str(detail["loc"][0]), str(detail["loc"][0])) if detail["loc"] else "settings"
+    name = variable(str(detail["loc"][0])) if detail["loc"] else "settings"
     said = "is not set" if detail["type"] == "missing" else str(detail["msg"]).removeprefix("Value error, ")
     for problem in said.split("; "):
         yield f"{name}: {problem}"

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -46,6 +46,22 @@ class Telemetry:
             metrics.add_metric(name=metric, unit=COUNT, value=count)
             metrics.flush_metrics()
 
+    def report_run(self, answer: Mapping[str, Any], *, request_id: str) -> None:
+        """One line for what the transfer function answers, and the metrics of a run that has ended."""
+        self._logger.append_keys(request_id=request_id)
+        refused = answer["state"] in ("refused", "failed")
+        (self._logger.error if refused else self._logger.info)("run", extra={"run": dict(answer)})
+        plain = self._metrics()
+        for name, unit, value in run_measures(answer):
+            plain.add_metric(name=name, unit=unit, value=value)
+        if plain.metric_set:
+            plain.flush_metrics()
+        for kind, count in answer.get("drift", {}).items():
+            metrics = self._metrics()
+            metrics.add_dimension(name="kind", value=kind)
+            metrics.add_metric(name="DriftFound", unit=COUNT, value=count)
+            metrics.flush_metrics()
+
     def _metrics(self) -> EphemeralMetrics:
         return EphemeralMetrics(namespace=NAMESPACE, service=self._service)
 
@@ -78,6 +94,21 @@ def measures(each: Done) -> list[tuple[str, MetricUnit, float]]:
     if getattr(each.outcome, "tags_denied", False):
         found.append(("TagsDenied", COUNT, 1))
     return found
+
+
+def run_measures(answer: Mapping[str, Any]) -> list[tuple[str, MetricUnit, float]]:
+    """The metrics of a run's answer. RunsCompleted is what an alarm on a reconcile that did not happen looks for."""
+    match answer["state"]:
+        case "watermark":
+            age = answer["age_seconds"]
+            return [] if age is None else [("WatermarkAge", SECONDS, round(age, 1))]
+        case "failed" | "refused":
+            return [("RunsFailed", COUNT, 1)]
+        case "done" if not answer["dry_run"] and "extras" in answer:
+            completed = [("RunsCompleted", COUNT, 1.0)] if answer["mode"] == "reconcile" else []
+            return [*completed, ("DeletesHeld", COUNT, answer["extras"]["held"])]
+        case _:
+            return []
 
 
 def classified(each: Done) -> tuple[str, str, str] | None:

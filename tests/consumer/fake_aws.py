@@ -26,6 +26,7 @@ from botocore.response import StreamingBody
 from consumer_replicator import checksum
 
 SOURCE, REPLICA, TABLE, QUEUE, DLQ = "source-bucket", "replica-bucket", "manifest", "objects", "dead-letters"
+RANGES = "ranges"
 PRODUCER, CONSUMER = "111111111111", "222222222222"
 KEY_ARN = f"arn:aws:kms:us-east-1:{CONSUMER}:key/replica"
 
@@ -96,7 +97,7 @@ class World:
             REPLICA: Bucket(REPLICA, CONSUMER, versioned=True),
         }
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}
-        self.queues: dict[str, deque[Waiting]] = {QUEUE: deque(), DLQ: deque()}
+        self.queues: dict[str, deque[Waiting]] = {QUEUE: deque(), DLQ: deque(), RANGES: deque()}
         self.history: dict[str, list[bytes | None]] = {}
         self.page_keys = 1_000
         self.page_bytes = 1024**2
@@ -378,7 +379,7 @@ class FakeS3(_Client):
         def act() -> dict[str, Any]:
             bucket = self._bucket("CreateMultipartUpload", parameters["Bucket"], parameters["ExpectedBucketOwner"])
             upload_id = f"upload-{next(self.world.numbers)}"
-            bucket.uploads[upload_id] = {"parameters": parameters, "parts": {}}
+            bucket.uploads[upload_id] = {"parameters": parameters, "parts": {}, "initiated": self.world.now}
             return {"UploadId": upload_id}
 
         return self._step("CreateMultipartUpload", parameters["Key"], act)
@@ -412,6 +413,21 @@ class FakeS3(_Client):
             return self._written(bucket, parameters["Key"], body, upload["parameters"])
 
         return self._step("CompleteMultipartUpload", parameters["Key"], act)
+
+    def list_multipart_uploads(self, *, Bucket: str, ExpectedBucketOwner: str) -> dict[str, Any]:  # noqa: N803
+        def act() -> dict[str, Any]:
+            bucket = self._bucket("ListMultipartUploads", Bucket, ExpectedBucketOwner)
+            uploads = [
+                {
+                    "Key": upload["parameters"]["Key"],
+                    "UploadId": upload_id,
+                    "Initiated": datetime.fromtimestamp(upload["initiated"], UTC),
+                }
+                for upload_id, upload in bucket.uploads.items()
+            ]
+            return {"Uploads": uploads, "IsTruncated": False}
+
+        return self._step("ListMultipartUploads", None, act)
 
     def abort_multipart_upload(
         self,
@@ -512,24 +528,37 @@ class FakeDynamoDB(_Client):
         *,
         TableName: str,  # noqa: N803
         Item: dict[str, Any],  # noqa: N803
-        ConditionExpression: str,  # noqa: N803
+        ConditionExpression: str = "",  # noqa: N803
         ExpressionAttributeValues: dict[str, Any] | None = None,  # noqa: N803
     ) -> dict[str, Any]:
         assert TableName == TABLE
 
         def act() -> dict[str, Any]:
             item = self.world.rows.get(_address(Item))
-            if ConditionExpression == "attribute_not_exists(pk)":
-                holds = item is None
-            else:
-                assert ConditionExpression == "g = :read"
-                holds = item is not None and item["g"] == (ExpressionAttributeValues or {})[":read"]
-            if not holds:
+            if not _holds(item, ConditionExpression, ExpressionAttributeValues or {}):
                 raise refuse("PutItem", "ConditionalCheckFailedException", 400)
             self.world.rows[_address(Item)] = dict(Item)
             return {}
 
         return self._step("PutItem", Item["sk"]["S"], act)
+
+    def delete_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Key: dict[str, Any],  # noqa: N803
+        ConditionExpression: str,  # noqa: N803
+        ExpressionAttributeValues: dict[str, Any],  # noqa: N803
+    ) -> dict[str, Any]:
+        assert TableName == TABLE
+
+        def act() -> dict[str, Any]:
+            if not _holds(self.world.rows.get(_address(Key)), ConditionExpression, ExpressionAttributeValues):
+                raise refuse("DeleteItem", "ConditionalCheckFailedException", 400)
+            self.world.rows.pop(_address(Key), None)
+            return {}
+
+        return self._step("DeleteItem", Key["sk"]["S"], act)
 
     def query(
         self,
@@ -541,6 +570,8 @@ class FakeDynamoDB(_Client):
         ExclusiveStartKey: dict[str, Any] | None = None,  # noqa: N803
         ConsistentRead: bool = False,  # noqa: N803
         ReturnConsumedCapacity: str = "NONE",  # noqa: N803
+        ScanIndexForward: bool = True,  # noqa: N803
+        Limit: int | None = None,  # noqa: N803
     ) -> dict[str, Any]:
         """A page ends before the item that would make it larger than 1 MB, whatever of the items is asked for."""
         assert TableName == TABLE
@@ -549,6 +580,7 @@ class FakeDynamoDB(_Client):
             holds = _key_condition(KeyConditionExpression, ExpressionAttributeValues)
             after = ExclusiveStartKey["sk"]["S"] if ExclusiveStartKey else ""
             found = sorted((sk, item) for (pk, sk), item in self.world.rows.items() if holds(pk, sk) and sk > after)
+            found = found[:Limit] if ScanIndexForward else found[::-1][:Limit]
             sizes = list(itertools.accumulate(item_bytes(item) for _, item in found))
             fitting = bisect.bisect_right(sizes, self.world.page_bytes)
             page = [item for _, item in found[: max(fitting, 1)]]
@@ -572,7 +604,7 @@ def _key_condition(expression: str, values: dict[str, Any]) -> Callable[[str, st
     said = {name: value["S"] for name, value in values.items()}
     partition, _, bounds = expression.removeprefix("pk = ").partition(" AND ")
     words = bounds.split()
-    assert set(said) == {partition, *(word for word in words if word.startswith(":"))}, "a value that nothing names"
+    assert set(said) == {partition, *(word.removesuffix(")") for word in words if word.startswith(":"))}, "a value that nothing names"
     match words:
         case []:
             return lambda pk, _sk: pk == said[partition]
@@ -584,6 +616,8 @@ def _key_condition(expression: str, values: dict[str, Any]) -> Callable[[str, st
             if said[first] > said[last]:
                 raise refuse("Query", "ValidationException", 400)
             return lambda pk, sk: pk == said[partition] and said[first] <= sk <= said[last]
+        case ["begins_with(sk,", prefix]:
+            return lambda pk, sk: pk == said[partition] and sk.startswith(said[prefix.removesuffix(")")])
     raise refuse("Query", "ValidationException", 400, expression)
 
 
@@ -602,6 +636,16 @@ def item_bytes(item: dict[str, Any]) -> int:
     return sum(len(name.encode()) for name in item) + values
 
 
+def _holds(item: dict[str, Any] | None, condition: str, values: dict[str, Any]) -> bool:
+    """The two forms of condition that are written: attribute_not_exists(name), and name = :value."""
+    if not condition:
+        return True
+    if condition.startswith("attribute_not_exists("):
+        return item is None or condition.removeprefix("attribute_not_exists(").removesuffix(")") not in item
+    name, _, value = condition.partition(" = ")
+    return item is not None and item.get(name) == values[value]
+
+
 class FakeSqs(_Client):
     def send_message(
         self,
@@ -618,6 +662,30 @@ class FakeSqs(_Client):
             return {"MessageId": "sent"}
 
         return self._step("SendMessage", None, act)
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        assert 1 <= len(Entries) <= 10
+        assert len({entry["Id"] for entry in Entries}) == len(Entries)
+
+        def act() -> dict[str, Any]:
+            for entry in Entries:
+                self.world.send(entry["MessageBody"], entry["DelaySeconds"], QueueUrl)
+            return {"Successful": [{"Id": entry["Id"]} for entry in Entries], "Failed": []}
+
+        return self._step("SendMessageBatch", None, act)
+
+    def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803
+        def act() -> dict[str, Any]:
+            messages = self.world.queues[QueueUrl]
+            waiting = sum(message.visible_at <= self.world.now for message in messages)
+            counts = {
+                "ApproximateNumberOfMessages": waiting,
+                "ApproximateNumberOfMessagesNotVisible": len(messages) - waiting,
+                "ApproximateNumberOfMessagesDelayed": 0,
+            }
+            return {"Attributes": {name: str(counts[name]) for name in AttributeNames}}
+
+        return self._step("GetQueueAttributes", None, act)
 
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
         def act() -> dict[str, Any]:

@@ -125,7 +125,7 @@ class Rig:
     def assert_claims(self) -> None:
         """CLAIM: a LIVE row's replica exists."""
         for item in self.world.rows.values():
-            if item["s"]["S"] == State.LIVE.value:
+            if item.get("s", {}).get("S") == State.LIVE.value:
                 assert self.world.replica.current(item["sk"]["S"]) is not None, f"CLAIM: {item['sk']['S']!r}"
 
     def assert_monotonic(self, key: str) -> None:

@@ -1,0 +1,95 @@
+"""A drifted key as a line of a drift file, and what became of it: settled by comparing its row then and now. Pure.
+
+The files let a run of any size be settled and reported with flat memory, and let a person see every key. One JSON
+object a line, ASCII only, short names:
+
+    {"k": "stale", "key": "a/b", "z": 17, "m": 1764000000, "g": 4, "h": 1}
+
+kind, key, size and LastModified of the listed object (absent for an extra), the row's generation when the drift was
+found, and whether a hint was sent for it (0: an extra, which waits for the breaker).
+"""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from consumer_replicator.drift import Drift, DriftKind
+from consumer_replicator.row import Row, State
+
+
+class Ending(StrEnum):
+    COPIED = "copied"
+    CURRENT = "current"  # the object was deleted meanwhile: nothing is left to do
+    DELETED = "deleted"
+    KEPT = "kept"  # an extra whose replica stays: policy `retain`, or the source is back
+    FAILED = "failed"
+    WAITING = "waiting"
+    HELD = "held"  # an extra that the breaker did not let go
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRecord:
+    kind: DriftKind
+    key: str
+    size: int | None
+    last_modified: int | None
+    generation: int
+    hinted: bool
+
+    @classmethod
+    def of(cls, drift: Drift, *, hinted: bool) -> "DriftRecord":
+        row = drift.row if isinstance(drift.row, Row) else None
+        listed = None if drift.outgrown else drift.listed
+        return cls(
+            kind=drift.kind,
+            key=drift.key,
+            size=listed.size if listed else None,
+            last_modified=listed.last_modified if listed else None,
+            generation=row.generation if row else 0,
+            hinted=hinted,
+        )
+
+    @property
+    def listed(self) -> bool:
+        """Whether it stands in the books of listed objects; else in those of extras."""
+        return self.last_modified is not None
+
+    def to_line(self) -> str:
+        values = {
+            "k": self.kind.value,
+            "key": self.key,
+            "z": self.size,
+            "m": self.last_modified,
+            "g": self.generation,
+            "h": int(self.hinted),
+        }
+        return json.dumps({name: value for name, value in values.items() if value is not None})
+
+    @classmethod
+    def from_line(cls, line: str) -> "DriftRecord":
+        values = json.loads(line)
+        return cls(
+            DriftKind(values["k"]),
+            values["key"],
+            values.get("z"),
+            values.get("m"),
+            values["g"],
+            bool(values["h"]),
+        )
+
+
+def ending(record: DriftRecord, row: Row | None) -> tuple[Ending, str]:
+    """What became of a hinted key, and the failure code where it failed. A row that nobody wrote is still waiting."""
+    if row is None or row.generation == record.generation:
+        return Ending.WAITING, ""
+    match row.state:
+        case State.FAILED:
+            return Ending.FAILED, row.error or "unexpected"
+        case State.LIVE:
+            return (Ending.COPIED if record.listed else Ending.KEPT), ""
+        case State.DELETED:
+            return (Ending.CURRENT if record.listed else Ending.DELETED), ""
+        case State.GONE:
+            return (Ending.CURRENT if record.listed else Ending.KEPT), ""
+        case _:
+            return Ending.WAITING, ""

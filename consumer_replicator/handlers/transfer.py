@@ -1,0 +1,41 @@
+"""`s3-hydration-transfer`: reconcile and backfill, started by the schedule, by hand, or by its own queue."""
+
+import os
+from functools import cache
+from typing import Any
+
+from consumer_replicator import wiring
+from consumer_replicator.deadline import Deadline
+from consumer_replicator.handlers.telemetry import Telemetry
+from consumer_replicator.payload import Payload, PayloadError
+from consumer_replicator.ranges_queue import Step
+from consumer_replicator.settings import TransferSettings
+from consumer_replicator.transfer import Transfer
+
+RESERVE_SHARE = 0.2
+RESERVE_SECONDS = 60.0
+
+
+@cache
+def _application(function_name: str, memory_mb: int) -> tuple[Transfer, Telemetry]:
+    settings = TransferSettings.from_environment(os.environ)
+    who = wiring.principals(settings, region=os.environ["AWS_REGION"], function_name=function_name)
+    return wiring.transfer(settings, who, memory_mb=memory_mb), Telemetry(settings.instance_name)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answers a payload with small JSON, a batch of the ranges queue (one message) with nothing."""
+    transfer, telemetry = _application(context.function_name, int(context.memory_limit_in_mb))
+    seconds = context.get_remaining_time_in_millis() / 1000
+    deadline = Deadline(seconds, reserve=min(RESERVE_SECONDS, RESERVE_SHARE * seconds))
+    if "Records" in event:
+        for record in event["Records"]:
+            answer = transfer.step(Step.from_body(record["body"]), deadline)
+            telemetry.report_run(answer, request_id=context.aws_request_id)
+        return {}
+    try:
+        answer = transfer.ask(Payload.parse(event), deadline)
+    except PayloadError as error:
+        answer = {"state": "refused", "problems": error.problems}
+    telemetry.report_run(answer, request_id=context.aws_request_id)
+    return answer

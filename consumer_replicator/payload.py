@@ -1,0 +1,110 @@
+"""What an operator, or the schedule, asks of the transfer function. Validated, every problem told at once.
+
+{}                                                     reconcile everything in scope now
+{"prefix": ["2026/"], "dry_run": true}                 what a backfill of a prefix would do, cost and take
+{"prefix": "2026/", "objects_per_second": 50}          the backfill, paced
+{"since": "2026-11-24T06:00:00Z"}                      catch up after an outage
+{"run_id": "..."}                                      go on with a run that stopped
+{"run_id": "...", "stop": true}                        stop a run
+{"mode": "watermark"}                                  "everything the producer had before T is here"
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+MAX_PREFIXES = 100
+
+
+class PayloadError(ValueError):
+    """The payload is not usable; `problems` names everything that is wrong with it, one sentence each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Mode(StrEnum):
+    RECONCILE = "reconcile"  # both ways: what is missing or stale is copied, what is extra follows the delete policy
+    BACKFILL = "backfill"  # one way: copies only, never a delete
+    WATERMARK = "watermark"  # moves the watermark on, and tells it
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+type _Prefix = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class Payload(BaseModel):
+    """`since`, `until` bound LastModified, the first included, the second not. `objects_per_second` paces the hints."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Mode = Mode.RECONCILE
+    prefix: Annotated[tuple[_Prefix, ...], BeforeValidator(_listed), Field(max_length=MAX_PREFIXES)] = ()
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    dry_run: bool = False
+    force: bool = False
+    max_objects: Annotated[int | None, Field(ge=1)] = None
+    objects_per_second: Annotated[float | None, Field(gt=0, le=100_000)] = None
+    run_id: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = None
+    stop: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_mode(cls, value: Any) -> Any:
+        """Anything that narrows the run down makes it a backfill, unless it says that it is a reconcile."""
+        narrowing = {"prefix", "since", "until", "force", "max_objects", "objects_per_second"}
+        if isinstance(value, dict) and "mode" not in value and narrowing & set(value):
+            return {"mode": Mode.BACKFILL, **value}
+        return value
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.since and self.until and self.since >= self.until:
+            raise ValueError("since is not before until")
+        if self.stop and not self.run_id:
+            raise ValueError("stop needs the run_id of the run to stop")
+        return self
+
+    @property
+    def since_epoch(self) -> float | None:
+        return self.since.timestamp() if self.since else None
+
+    @property
+    def until_epoch(self) -> float | None:
+        return self.until.timestamp() if self.until else None
+
+    @property
+    def sees_everything(self) -> bool:
+        """Whether a run of this payload looks at every key in scope, so that what it says holds for the bucket."""
+        narrowed = self.prefix or self.since or self.until or self.max_objects
+        return self.mode is Mode.RECONCILE and not narrowed and not self.dry_run
+
+    @classmethod
+    def parse(cls, document: Any) -> Self:
+        """:raises PayloadError: with every problem."""
+        if not isinstance(document, Mapping):
+            raise PayloadError(["the payload is not a JSON object"])
+        try:
+            return cls.model_validate(dict(document))
+        except ValidationError as error:
+            raise PayloadError([_problem(detail) for detail in error.errors(include_input=False)]) from None
+
+
+def _problem(detail: Mapping[str, Any]) -> str:
+    place = ascii(str(detail["loc"][0]))[1:-1][:40] if detail["loc"] else ""
+    said = "is not a field of the payload" if detail["type"] == "extra_forbidden" else str(detail["msg"])
+    said = said.removeprefix("Value error, ")
+    return f"{place}: {said}" if place else said
+
+
+def new_run_id(now: float, unique: str) -> str:
+    """Sorts by time, and reads as one: 20261124-085000-1a2b3c."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}-{unique[:6]}"

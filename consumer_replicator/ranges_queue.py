@@ -1,0 +1,52 @@
+"""The transfer function's own queue: which range of which run is next (edge).
+
+The function that reads this queue also writes to it, so it must be allowed to (`RecursiveLoop: Allow`): where it stands
+is kept in the run's items, and every message makes progress or ends.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+from consumer_replicator.aws_errors import translated
+from consumer_replicator.errors import HydrationError
+from consumer_replicator.queue import whole_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to go on with: a range of a run, or (`range` None) the run's next phase."""
+
+    run_id: str
+    range: int | None = None
+
+    def to_body(self) -> str:
+        return json.dumps({"run": self.run_id} | ({} if self.range is None else {"range": self.range}))
+
+    @classmethod
+    def from_body(cls, body: str) -> Self:
+        """:raises HydrationError: `bad-hint`: nothing of ours."""
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            document = None
+        match document:
+            case {"run": str(run_id), "range": int(number)}:
+                return cls(run_id, number)
+            case {"run": str(run_id)} if "range" not in document:
+                return cls(run_id)
+        raise HydrationError("bad-hint", "The message is no step of a run.")
+
+
+class RangesQueue:
+    """`sqs` signs with the function's own role."""
+
+    def __init__(self, sqs: Any, url: str) -> None:
+        self._sqs = sqs
+        self._url = url
+
+    def send(self, step: Step, delay: float = 0) -> None:
+        """`delay` in seconds, of which SQS takes 15 minutes at most; a step that comes early waits again."""
+        with translated("queue"):
+            self._sqs.send_message(QueueUrl=self._url, MessageBody=step.to_body(), DelaySeconds=whole_seconds(delay))

@@ -1,0 +1,78 @@
+"""A run of the transfer function and its ranges: what survives a crash and the 15 minutes. Pure.
+
+listing    ranges of keys are merge-joined; copies are hinted at once, extras only noted
+deleting   every range is done: the breaker has seen the total of extras, and their hints are sent or held
+settling   what became of the hinted keys is read from their rows
+done       report written, watermark moved          stopped    by hand; goes on with its run id
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from consumer_replicator.key_ranges import KeyRange, KeySample
+from consumer_replicator.payload import Payload
+from consumer_replicator.tally import Tally
+
+
+class Phase(StrEnum):
+    PLANNING = "planning"
+    LISTING = "listing"
+    DELETING = "deleting"
+    SETTLING = "settling"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`version` rises at every write, which is conditional on it. Times in seconds since the epoch.
+
+    `ranges` is their number, `first_range` the number of the first: planning again after a crash numbers them anew.
+    `since_run`: when the run before this one started. `resumes`: the phase that a stopped or failed run goes on with.
+    `held`: why the breaker holds the deletes. `failure`: why the run failed.
+    """
+
+    id: str
+    payload: Payload
+    started: float
+    phase: Phase = Phase.PLANNING
+    version: int = 1
+    ranges: int = 0
+    first_range: int = 0
+    since_run: float | None = None
+    listed_before: int | None = None
+    settle_from: float | None = None
+    finished: float | None = None
+    resumes: Phase | None = None
+    held: str | None = None
+    failure: str | None = None
+
+    @property
+    def rests(self) -> bool:
+        return self.phase in (Phase.DONE, Phase.STOPPED, Phase.FAILED)
+
+    def moved(self, phase: Phase, **changes: object) -> "Run":
+        return replace(self, phase=phase, version=self.version + 1, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class RangeState:
+    """One range of keys: `cursor` is the last key that is dealt with and counted in `tally`.
+
+    `chunks` counts the checkpoints: each is one conditional write of cursor and tally together, so a chunk that is
+    repeated after a crash is never counted twice. `sample`: some of its keys, for the next run's boundaries.
+    """
+
+    number: int
+    keys: KeyRange
+    cursor: str = ""
+    chunks: int = 0
+    done: bool = False
+    tally: Tally = field(default_factory=Tally)
+    sample: KeySample = field(default_factory=KeySample)
+
+    @property
+    def rest(self) -> KeyRange | None:
+        """What is left to do; None: nothing."""
+        return None if self.done else self.keys.rest(self.cursor)

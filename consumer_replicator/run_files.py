@@ -1,0 +1,86 @@
+"""Files that runs leave in the replica bucket, under a prefix that replication never touches (edge).
+
+_s3-hydration/runs/<run id>/drift/<range>-<chunk>.jsonl       every drifted key
+_s3-hydration/reports/<run id>/report.json, report.html       the report
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from consumer_replicator import checksum
+from consumer_replicator.aws_errors import translated
+from consumer_replicator.drift_record import DriftRecord
+from producer_events.scope import RESERVED_PREFIXES
+
+ROOT = RESERVED_PREFIXES[0]
+CONTENT_TYPES = {"json": "application/json", "html": "text/html; charset=utf-8", "jsonl": "application/x-ndjson"}
+
+
+class RunFiles:
+    """`s3` signs with the function's own role. Files are encrypted under the replica's key."""
+
+    def __init__(self, s3: Any, bucket: str, owner: str, key_arn: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._where = {"Bucket": bucket, "ExpectedBucketOwner": owner}
+        self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn, "BucketKeyEnabled": True}
+
+    def write_drift(self, run_id: str, number: int, chunk: int, records: list[DriftRecord]) -> None:
+        """One chunk of one range. Written again, with the same content, when the chunk is repeated."""
+        text = "".join(record.to_line() + "\n" for record in records)
+        self._put(f"{ROOT}runs/{run_id}/drift/{number:06d}-{chunk:06d}.jsonl", text)
+
+    def drift(self, run_id: str, first: int, end: int) -> Iterator[DriftRecord]:
+        """Every drifted key of the ranges from number `first` up to before `end`, file by file."""
+        folder = f"{ROOT}runs/{run_id}/drift/"
+        for key in self._keys(folder):
+            if not first <= int(key.removeprefix(folder).partition("-")[0]) < end:
+                continue
+            with translated("replica"):
+                body = self._s3.get_object(Key=key, **self._where)["Body"].read()
+            for line in body.decode().splitlines():
+                yield DriftRecord.from_line(line)
+
+    def write_report(self, run_id: str, name: str, text: str) -> str:
+        """The report as `report.json` or `report.html`; answers with its s3:// address."""
+        key = _report(run_id, name)
+        self._put(key, text)
+        return f"s3://{self._bucket}/{key}"
+
+    def read_report(self, run_id: str) -> dict[str, Any]:
+        """The report as it was written, as JSON."""
+        with translated("replica"):
+            body = self._s3.get_object(Key=_report(run_id, "report.json"), **self._where)["Body"].read()
+        report: dict[str, Any] = json.loads(body)
+        return report
+
+    def report_address(self, run_id: str) -> dict[str, str]:
+        addresses = {"report": "report.json", "page": "report.html"}
+        return {field: f"s3://{self._bucket}/{_report(run_id, name)}" for field, name in addresses.items()}
+
+    def _put(self, key: str, text: str) -> None:
+        body = text.encode()
+        with translated("replica"):
+            self._s3.put_object(
+                Key=key,
+                Body=body,
+                **checksum.of(body).parameter(),
+                ContentType=CONTENT_TYPES[key.rpartition(".")[2]],
+                **self._encryption,
+                **self._where,
+            )
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        request: dict[str, Any] = {"Prefix": prefix, **self._where}
+        while True:
+            with translated("replica"):
+                answer = self._s3.list_objects_v2(**request)
+            yield from (entry["Key"] for entry in answer.get("Contents", []))
+            if not answer.get("IsTruncated"):
+                return
+            request["ContinuationToken"] = answer["NextContinuationToken"]
+
+
+def _report(run_id: str, name: str) -> str:
+    return f"{ROOT}reports/{run_id}/{name}"

@@ -1,0 +1,379 @@
+"""Runs of the transfer function, from the question to the report: each step repeatable, none counted twice.
+
+`ask` answers a person or the schedule. A small key space is worked through, settled and reported within that one
+invocation; a large one goes on through the ranges queue, range by range and phase by phase, each `step` an invocation
+of its own. Whoever moves a run from one phase to the next does so under its version, so two invocations cannot both.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from consumer_replicator import breaker, key_ranges
+from consumer_replicator.deadline import Deadline
+from consumer_replicator.drift_record import DriftRecord
+from consumer_replicator.errors import ErrorClass, HydrationError, RowMoved
+from consumer_replicator.key_ranges import KeyRange
+from consumer_replicator.listing import Listing
+from consumer_replicator.manifest import Manifest
+from consumer_replicator.payload import Mode, Payload, new_run_id
+from consumer_replicator.queue import Queue
+from consumer_replicator.range_worker import RangeWorker, hint_of
+from consumer_replicator.ranges_queue import RangesQueue, Step
+from consumer_replicator.reporting import Reporting, total
+from consumer_replicator.run import Phase, RangeState, Run
+from consumer_replicator.run_files import RunFiles
+from consumer_replicator.runs import Runs
+from consumer_replicator.settling import Settled, any_waiting, settle, unsettled
+from consumer_replicator.sweep import Sweep
+from consumer_replicator.watermark import Watermark, after_a_look_at_the_queue, after_a_run
+
+type Answer = dict[str, Any]
+
+PARTS = 16
+"""Ranges that a large key space is cut into; they run side by side as far as the function's concurrency allows."""
+FEW_RANGES = 4
+KEYS_WORTH_A_RANGE = 50_000
+"""A smaller key space is listed faster by one than it is cut, queued and put together again."""
+PLANS = 100_000
+FIRST_POLL, LAST_POLL = 15.0, 600.0
+SETTLE_WITHIN = 6 * 3600.0
+"""Seconds after which a run is closed although hints are still waiting; its report then says that it does not close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a transfer is put together from. `unique`: text that no other run id has."""
+
+    listing: Listing
+    worker: RangeWorker
+    manifest: Manifest
+    queue: Queue
+    ranges_queue: RangesQueue
+    runs: Runs
+    files: RunFiles
+    reporting: Reporting
+    sweep: Sweep
+
+
+class Transfer:
+    """`patience`: seconds that `ask` waits for its hints to settle. `prefixes`: those of the scope."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        bucket: str,
+        prefixes: tuple[str, ...],
+        limits: breaker.Limits,
+        lag_objective: float,
+        unique: Callable[[], str],
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        patience: float = 30.0,
+    ) -> None:
+        self._parts = parts
+        self._bucket = bucket
+        self._prefixes = prefixes
+        self._limits = limits
+        self._lag_objective = lag_objective
+        self._unique = unique
+        self._now = now
+        self._sleep = sleep
+        self._patience = patience
+
+    # -- questions -------------------------------------------------------------------------------------------------
+
+    def ask(self, payload: Payload, deadline: Deadline) -> Answer:
+        """Starts, goes on with, or stops a run, or tells the watermark. The answer is small JSON.
+
+        :raises HydrationError: nothing could be read or written at all.
+        """
+        if payload.mode is Mode.WATERMARK:
+            return self._tell_watermark()
+        run = self._parts.runs.read(payload.run_id) if payload.run_id else None
+        if payload.stop:
+            return self._stop(run)
+        if run is None:
+            return self._begin(payload, deadline)
+        if run.phase is Phase.DONE:
+            return self._answer(run, "The run is done already; another one needs another run_id.")
+        return self._go_on(run, deadline)
+
+    def step(self, step: Step, deadline: Deadline) -> Answer:
+        """Goes on with a range or a phase, as a message of the ranges queue says; answers as `ask` does.
+
+        :raises HydrationError: transient: the message must come back.
+        """
+        run = self._parts.runs.read(step.run_id)
+        if run is None:
+            return {"run_id": step.run_id, "state": "unknown", "note": "There is no run of this id."}
+        if run.rests:
+            return {"run_id": run.id, "state": "at rest", "note": f"The run is {run.phase.value}."}
+        return self._answer(self._guarded(run, lambda: self._step(run, step, deadline)) or run)
+
+    # -- starting, stopping ----------------------------------------------------------------------------------------
+
+    def _begin(self, payload: Payload, deadline: Deadline) -> Answer:
+        now = self._now()
+        before = self._parts.runs.summaries(1)
+        run = Run(
+            id=payload.run_id or new_run_id(now, self._unique()),
+            payload=payload,
+            started=now,
+            since_run=_started(before[0]) if before else None,
+            listed_before=self._parts.runs.listed_before(),
+        )
+        try:
+            self._parts.runs.write(run)
+        except RowMoved:
+            return {"run_id": run.id, "state": "refused", "note": "Another invocation has just started this run."}
+        return self._go_on(run, deadline)
+
+    def _go_on(self, run: Run, deadline: Deadline) -> Answer:
+        if run.rests and run.resumes is not None:
+            run = self._parts.runs.write(run.moved(run.resumes, resumes=None, failure=None, finished=None))
+        try:
+            ended = self._guarded(run, lambda: self._drive(run, deadline))
+        except HydrationError as error:
+            self._go_on_later(run.id)
+            return self._answer(self._parts.runs.read(run.id) or run, f"Interrupted, goes on by itself: {error}")
+        return self._answer(ended or run)
+
+    def _go_on_later(self, run_id: str) -> None:
+        """Through the ranges queue: every range that is left, or the next phase."""
+        run = self._parts.runs.read(run_id)
+        left = [state for state in self._parts.runs.ranges(run) if not state.done] if run else []
+        for step in [Step(run_id, state.number) for state in left] or [Step(run_id)]:
+            self._parts.ranges_queue.send(step, FIRST_POLL)
+
+    def _stop(self, run: Run | None) -> Answer:
+        if run is None:
+            return {"state": "unknown", "note": "There is no run of this id."}
+        if run.rests:
+            return self._answer(run, "The run is at rest already.")
+        stopped = self._parts.runs.write(run.moved(Phase.STOPPED, resumes=run.phase, finished=self._now()))
+        return self._answer(stopped, "Hints that were sent go on; what is not listed yet stays so until it goes on.")
+
+    def _guarded(self, run: Run, act: Callable[[], Run | None]) -> Run | None:
+        """A source that cannot be read ends the run with a report, and never looks like an empty one."""
+        try:
+            return act()
+        except RowMoved:
+            return self._parts.runs.read(run.id)  # somebody else is further
+        except HydrationError as error:
+            if error.error_class is not ErrorClass.PERMANENT:
+                raise
+            return self._fail(run.id, str(error))
+
+    def _fail(self, run_id: str, sentence: str) -> Run | None:
+        run = self._parts.runs.read(run_id)
+        if run is None or run.rests:
+            return run
+        failed = run.moved(Phase.FAILED, resumes=run.phase, failure=sentence, finished=self._now())
+        self._parts.runs.write(failed)
+        states = self._parts.runs.ranges(failed)
+        settled = settle(self._parts.manifest, self._records(failed), held=False)
+        self._parts.reporting.write(failed, states, settled, watermark=self._proven(), swept=0)
+        return failed
+
+    # -- phases ----------------------------------------------------------------------------------------------------
+
+    def _drive(self, run: Run, deadline: Deadline) -> Run:
+        """As far as this invocation gets; what is left is put on the ranges queue."""
+        if run.phase is Phase.PLANNING:
+            run = self._plan(run)
+        if run.phase is Phase.LISTING:
+            left = [state for state in self._parts.runs.ranges(run) if not state.done]
+            here = left if len(left) <= FEW_RANGES else []
+            for state in left:
+                if state not in here or deadline.remaining() <= 0:
+                    self._parts.ranges_queue.send(Step(run.id, state.number))
+                else:
+                    self._work(run, state, deadline)
+            run = self._parts.runs.read(run.id) or run
+        return self._advance(run, deadline, patience=self._patience)
+
+    def _step(self, run: Run, step: Step, deadline: Deadline) -> Run | None:
+        if run.phase is Phase.PLANNING:
+            return self._drive(run, deadline)
+        if step.range is not None and run.phase is Phase.LISTING:
+            state = self._parts.runs.read_range(run.id, step.range)
+            if state is None or not self._work(run, state, deadline).done:
+                return run
+        return self._advance(run, deadline, patience=0.0)
+
+    def _plan(self, run: Run) -> Run:
+        """Cuts the key space and numbers its ranges. Claimed first: of two that plan, only one writes ranges."""
+        claimed = self._parts.runs.write(run.moved(Phase.PLANNING))
+        first = claimed.version * PLANS
+        ranges = self._ranges(claimed.payload)
+        for number, keys in enumerate(ranges, start=first):
+            self._parts.runs.checkpoint(claimed, RangeState(number, keys))
+        return self._parts.runs.write(claimed.moved(Phase.LISTING, ranges=len(ranges), first_range=first))
+
+    def _ranges(self, payload: Payload) -> list[KeyRange]:
+        """By the boundaries that the last whole run remembered, else by probing. A limited run is not cut."""
+        wholes = key_ranges.of_prefixes(payload.prefix or self._prefixes)
+        if payload.max_objects is not None and len(wholes) == 1:
+            return wholes
+        remembered = self._parts.runs.boundaries()
+        parts = max(1, PARTS // len(wholes))
+        return [
+            keys
+            for whole in wholes
+            for keys in (self._parts.listing.discover(parts, whole) if remembered is None else whole.cut(remembered))
+        ]
+
+    def _work(self, run: Run, state: RangeState, deadline: Deadline) -> RangeState:
+        state = self._parts.worker.work(run, state, deadline)
+        if not state.done:
+            self._parts.ranges_queue.send(Step(run.id, state.number), self._parts.worker.pause(run, state))
+        return state
+
+    def _advance(self, run: Run, deadline: Deadline, patience: float) -> Run:
+        """From phase to phase, until something has to be waited for."""
+        if run.phase is Phase.LISTING:
+            states = self._parts.runs.ranges(run)
+            if len(states) < run.ranges or not all(state.done for state in states):
+                return run
+            run = self._parts.runs.write(run.moved(Phase.DELETING))
+        if run.phase is Phase.DELETING:
+            run = self._delete(run)
+        if run.phase is Phase.SETTLING:
+            run = self._settle(run, deadline, patience)
+        return run
+
+    def _delete(self, run: Run) -> Run:
+        """The breaker sees the total of extras; then their hints are sent, or held. A dry run sends none."""
+        tally = total(self._parts.runs.ranges(run))
+        seen = breaker.Seen(
+            extra=tally["extra"],
+            rows=tally["rows"],
+            listed=tally["listed"],
+            listed_before=run.listed_before if run.payload.sees_everything else None,
+        )
+        held = breaker.held_because(seen, self._limits)
+        if not held and not run.payload.dry_run and tally["extra"]:
+            hints = [hint_of(self._bucket, run, record.key) for record in self._records(run) if not record.hinted]
+            self._parts.queue.send_hints(hints, group=f"run-{run.id}")
+        return self._parts.runs.write(run.moved(Phase.SETTLING, held=held, settle_from=self._now()))
+
+    def _settle(self, run: Run, deadline: Deadline, patience: float) -> Run:
+        """Waits a little for the hinted keys to come to their end, then goes on later, then closes the books anyway."""
+        if run.payload.dry_run:
+            return self._finish(run, unsettled(self._records(run)))
+        since = self._now()
+        while any_waiting(self._parts.manifest, self._records(run), extras=not run.held):
+            now = self._now()
+            if now - (run.settle_from or now) > SETTLE_WITHIN:
+                break
+            if now - since >= patience or deadline.remaining() <= 0:
+                self._parts.ranges_queue.send(Step(run.id), _poll_after(now - (run.settle_from or now)))
+                return run
+            self._sleep(min(1.0, patience))
+        return self._finish(run, settle(self._parts.manifest, self._records(run), held=bool(run.held)))
+
+    def _finish(self, run: Run, settled: Settled) -> Run:
+        """Report, watermark, boundaries, sweep. All of it may be repeated, until the run is written done."""
+        done = run.moved(Phase.DONE, finished=self._now())
+        states = self._parts.runs.ranges(run)
+        tally = total(states)
+        whole = run.payload.sees_everything
+        swept = self._parts.sweep.run(self._now()) if whole else 0
+        proof = whole and not (settled.waiting or settled.failed or settled.failed_extras or run.held)
+        if whole:
+            self._move_watermark(run, proof=proof and not tally["unproven"])
+            self._parts.runs.remember_boundaries(_boundaries(states, tally["listed"]))
+            self._parts.runs.remember_listed(tally["listed"])
+        self._parts.reporting.write(done, states, settled, watermark=self._proven(), swept=swept)
+        return self._parts.runs.write(done)
+
+    def _records(self, run: Run) -> Iterator[DriftRecord]:
+        """The drifted keys, read anew from their files at every pass over them."""
+        return self._parts.files.drift(run.id, run.first_range, run.first_range + run.ranges)
+
+    # -- the watermark ---------------------------------------------------------------------------------------------
+
+    def _move_watermark(self, run: Run, *, proof: bool) -> None:
+        failures = self._parts.runs.failures_since()
+        if proof and failures is not None and failures < run.started:
+            self._parts.runs.forget_failures(failures)
+        self._write_watermark(
+            lambda before: after_a_run(before, started=run.started, lag_objective=self._lag_objective, settled=proof)
+        )
+
+    def _tell_watermark(self) -> Answer:
+        now = self._now()
+        at_rest = self._parts.queue.at_rest()
+        failures = self._parts.runs.failures_since() is not None
+        watermark = self._write_watermark(
+            lambda before: after_a_look_at_the_queue(before, at_rest=at_rest, failures=failures, now=now)
+        )
+        return {
+            "state": "watermark",
+            "proven": watermark.proven,
+            "live": watermark.live,
+            "age_seconds": watermark.age(now),
+            "queue_at_rest": at_rest,
+        }
+
+    def _write_watermark(self, move: Callable[[Watermark], Watermark]) -> Watermark:
+        for _ in range(5):
+            after = move(self._parts.runs.watermark())
+            try:
+                self._parts.runs.write_watermark(after)
+            except RowMoved:
+                continue
+            return after
+        raise HydrationError("contended")
+
+    def _proven(self) -> float | None:
+        return self._parts.runs.watermark().proven
+
+    # -- answers -----------------------------------------------------------------------------------------------------
+
+    def _answer(self, run: Run, note: str = "") -> Answer:
+        tally = total(self._parts.runs.ranges(run)) if run.first_range else {}
+        answer: Answer = {
+            "run_id": run.id,
+            "mode": run.payload.mode.value,
+            "dry_run": run.payload.dry_run,
+            "state": run.phase.value,
+            "found": {name: count for name, count in sorted(tally.items()) if not _is_technical(name)},
+        }
+        if run.phase in (Phase.DONE, Phase.FAILED):
+            answer |= self._outcome(run)
+        if run.held:
+            answer["deletes_held"] = run.held
+        if run.failure:
+            answer["failure"] = run.failure
+        return answer | ({"note": note} if note else {})
+
+    def _outcome(self, run: Run) -> Mapping[str, Any]:
+        made = self._parts.files.read_report(run.id)
+        plan = {"plan": made["plan"]} if made.get("plan") else {}
+        where = self._parts.files.report_address(run.id)
+        drift = {each["kind"]: each["objects"] for each in made["drift"]["kinds"]}
+        parts = {"books": made["books"], "extras": made["extras"], "drift": drift}
+        return {"verdict": made["verdict"]["headline"], **parts, **plan, **where}
+
+
+def _is_technical(name: str) -> bool:
+    return name.startswith(("calls:", "lag:", "read-half-units"))
+
+
+def _started(summary: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(summary["started"]).timestamp()
+
+
+def _poll_after(waited: float) -> float:
+    """Seconds until the next look at what is still waiting: as long again as it has taken so far."""
+    return min(LAST_POLL, max(FIRST_POLL, waited))
+
+
+def _boundaries(states: list[RangeState], listed: int) -> list[str]:
+    samples = [state.sample for state in states if state.sample.keys]
+    return key_ranges.boundaries(samples, min(PARTS, listed // KEYS_WORTH_A_RANGE))
