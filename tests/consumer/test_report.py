@@ -207,7 +207,7 @@ def test_a_run_is_kept_for_comparison_in_a_form_that_comes_back():
 # -- the documented schema -------------------------------------------------------------------------------------------
 
 
-def in_words(schema: dict) -> str:
+def in_words(schema: dict) -> str:  # noqa: PLR0911 a table: one row per form
     """A JSON schema as the document names it."""
     match schema:
         case {"$ref": name}:
