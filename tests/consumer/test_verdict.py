@@ -1,0 +1,71 @@
+"""What a person reads first says what is wrong and what to do, and nothing when nothing is."""
+
+import pytest
+
+from consumer_replicator.report import build
+from consumer_replicator.run_facts import BookCounts, ExtraCounts, Lags, LossCounts
+from consumer_replicator.verdict import findings
+from tests.consumer.run_rig import DAY, STARTED, facts
+
+HELD = ExtraCounts(found=400, held=400, held_because="400 deletes, more than 10 in one run.")
+FAILED = BookCounts(listed=7, failed={"archived": 7})
+LOST = LossCounts(overdue=3, changed=100, since=STARTED - DAY)
+
+
+def found(**changes):
+    return [(finding.level, finding.what) for finding in findings(facts(**changes), unaccounted=0)]
+
+
+def test_a_run_in_which_all_is_well_has_no_finding_and_says_so():
+    verdict = build(facts()).verdict
+    assert (verdict.level, verdict.closes, verdict.findings) == ("fine", True, ())
+    assert verdict.headline == "The books close, and nothing needs doing."
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "what"),
+    [
+        ({"state": "failed", "failure": "No bucket."}, "wrong", "The run failed: No bucket."),
+        ({"state": "failed"}, "wrong", "The run failed: no reason was recorded."),
+        ({"state": "stopped"}, "attention", "The run was stopped before its end"),
+        ({"extras": HELD}, "wrong", "The delete breaker held 400 deletes: 400 deletes, more than 10 in one run."),
+        ({"books": FAILED}, "attention", "7 objects could not be replicated."),
+        ({"loss": LOST}, "attention", "3 changes since the previous run came by no event in time."),
+        ({"lags": Lags.of([301.0])}, "attention", "One object in a hundred took longer than"),
+        ({"dry_run": True}, "note", "Nothing was enqueued"),
+    ],
+)
+def test_each_trouble_has_its_level_and_its_sentence(changes, level, what):
+    ((found_level, sentence),) = found(**changes)
+    assert found_level == level
+    assert sentence.startswith(what)
+
+
+def test_whoever_reads_of_a_trouble_reads_what_to_do():
+    changes = {"state": "stopped", "extras": HELD, "books": FAILED, "loss": LOST, "lags": Lags.of([301.0])}
+    told = findings(facts(**changes), unaccounted=2)
+    assert len(told) == 6
+    assert all(finding.todo for finding in told)
+
+
+def test_the_worst_comes_first_and_gives_the_whole_its_level():
+    verdict = build(facts(extras=HELD, books=FAILED, dry_run=True)).verdict
+    assert [finding.level for finding in verdict.findings] == ["wrong", "attention", "note"]
+    assert (verdict.level, verdict.headline) == ("wrong", "The books close; something is wrong.")
+
+
+def test_what_was_overdue_before_there_was_a_previous_run_is_no_lost_event():
+    assert found(loss=LossCounts(overdue=3, changed=None, since=None)) == []
+
+
+def test_a_lag_at_the_objective_is_within_it():
+    assert found(lags=Lags.of([300.0])) == []
+
+
+def test_the_payload_to_go_on_with_a_stopped_run_is_spelt_out():
+    (finding,) = findings(facts(state="stopped"), unaccounted=0)
+    assert '{"run_id": "20261124-030000-1a2b3c"}' in finding.todo
+
+
+def test_one_of_a_thing_is_told_in_the_singular():
+    assert found(books=BookCounts(listed=1, failed={"archived": 1}))[0][1] == "1 object could not be replicated."
