@@ -164,7 +164,7 @@ class Runs:
                     TableName=self._table,
                     Key={"pk": {"S": self._pk("watermark")}, "sk": {"S": "failures"}},
                     ConditionExpression="f = :since",
-                    ExpressionAttributeValues={":since": {"N": f"{since:.3f}"}},
+                    ExpressionAttributeValues={":since": {"N": str(round(since, 3))}},
                 )
             except ClientError as error:
                 if code_of(error) != "ConditionalCheckFailedException":
