@@ -71,6 +71,10 @@ def _of_the_run(facts: RunFacts, unaccounted: int) -> Iterator[Finding]:
             "The run was stopped before its end; these are the books of what it had listed.",
             f'Go on with the payload {{"run_id": "{facts.run_id}"}}.',
         )
+    if facts.state == "done" and not facts.books.listed:
+        yield Finding(
+            "note", "The listing was empty; if the source is not, look at the payload and at the source bucket."
+        )
     if facts.dry_run:
         yield Finding("note", "Nothing was enqueued; the same payload without dry_run copies what is planned below.")
 

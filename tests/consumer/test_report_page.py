@@ -217,6 +217,13 @@ def test_every_figure_of_a_full_report_is_on_the_page():
         assert said in words
 
 
+@pytest.mark.parametrize("state", ["failed", "stopped"])
+def test_a_run_that_did_not_get_to_its_end_claims_nothing_about_the_rest(state):
+    words = rendered(facts(state=state)).words
+    assert words.count("before the run ended") == 2
+    assert words.count("as far as the run came") == 2
+
+
 def test_a_breaker_that_held_deletes_is_on_the_page_with_its_reason():
     because = "400 deletes of 1,000 rows, a share above 10 %."
     words = rendered(facts(extras=ExtraCounts(found=400, held=400, held_because=because))).words

@@ -13,11 +13,12 @@ LOST = LossCounts(overdue=3, changed=100, since=STARTED - DAY)
 
 
 def found(**changes):
+    changes = {"books": BookCounts(listed=1, current=1)} | changes
     return [(finding.level, finding.what) for finding in findings(facts(**changes), unaccounted=0)]
 
 
 def test_a_run_in_which_all_is_well_has_no_finding_and_says_so():
-    verdict = build(facts()).verdict
+    verdict = build(facts(books=BookCounts(listed=1, current=1))).verdict
     assert (verdict.level, verdict.closes, verdict.findings) == ("fine", True, ())
     assert verdict.headline == "The books close, and nothing needs doing."
 
@@ -33,6 +34,7 @@ def test_a_run_in_which_all_is_well_has_no_finding_and_says_so():
         ({"loss": LOST}, "attention", "3 changes since the previous run came by no event in time."),
         ({"lags": Lags.of([301.0])}, "attention", "One object in a hundred took longer than"),
         ({"dry_run": True}, "note", "Nothing was enqueued"),
+        ({"books": BookCounts()}, "note", "The listing was empty"),
     ],
 )
 def test_each_trouble_has_its_level_and_its_sentence(changes, level, what):
@@ -69,3 +71,9 @@ def test_the_payload_to_go_on_with_a_stopped_run_is_spelt_out():
 
 def test_one_of_a_thing_is_told_in_the_singular():
     assert found(books=BookCounts(listed=1, failed={"archived": 1}))[0][1] == "1 object could not be replicated."
+
+
+def test_two_defects_in_the_books_do_not_cancel_each_other_out():
+    verdict = build(facts(books=BookCounts(listed=2, current=1), extras=ExtraCounts(found=1, deleted=2))).verdict
+    assert (verdict.level, verdict.closes) == ("wrong", False)
+    assert verdict.findings[0].what == "2 keys ended nowhere in the books."

@@ -43,7 +43,7 @@ def test_every_runbook_section_about_an_alarm_has_its_alarm():
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "service-catalog/docs/architecture.md", "service-catalog/docs/runbook.md"]
+    "document", ["README.md", *(f"service-catalog/docs/{name}.md" for name in ("architecture", "report", "runbook"))]
 )
 def test_every_file_that_a_document_names_exists(document: str):
     text = (ROOT / document).read_text()
