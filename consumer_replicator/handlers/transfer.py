@@ -4,7 +4,7 @@ import os
 from functools import cache
 from typing import Any
 
-from consumer_replicator import wiring
+from consumer_replicator import transfer_wiring, wiring
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.handlers.telemetry import Telemetry
 from consumer_replicator.payload import Payload, PayloadError
@@ -20,7 +20,7 @@ RESERVE_SECONDS = 60.0
 def _application(function_name: str, memory_mb: int) -> tuple[Transfer, Telemetry]:
     settings = TransferSettings.from_environment(os.environ)
     who = wiring.principals(settings, region=os.environ["AWS_REGION"], function_name=function_name)
-    return wiring.transfer(settings, who, memory_mb=memory_mb), Telemetry(settings.instance_name)
+    return transfer_wiring.transfer(settings, who, memory_mb=memory_mb), Telemetry(settings.instance_name)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
