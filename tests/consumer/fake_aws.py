@@ -604,7 +604,8 @@ def _key_condition(expression: str, values: dict[str, Any]) -> Callable[[str, st
     said = {name: value["S"] for name, value in values.items()}
     partition, _, bounds = expression.removeprefix("pk = ").partition(" AND ")
     words = bounds.split()
-    assert set(said) == {partition, *(word.removesuffix(")") for word in words if word.startswith(":"))}, "a value that nothing names"
+    named = {word.removesuffix(")") for word in words if word.startswith(":")}
+    assert set(said) == {partition, *named}, "a value that nothing names"
     match words:
         case []:
             return lambda pk, _sk: pk == said[partition]
