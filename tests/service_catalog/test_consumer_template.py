@@ -1,15 +1,24 @@
-"""The consumer's function: its settings, its queue's times, its permissions, its network."""
+"""The consumer's two functions: their settings, queues, permissions, schedules and network."""
+
+import json
+from fnmatch import fnmatchcase
 
 import pytest
 
 from consumer_replicator.carried import PRESERVE, WRITABLE_STORAGE_CLASSES
-from consumer_replicator.settings import ENVIRONMENT, Settings
+from consumer_replicator.handlers.telemetry import NAMESPACE, run_measures
+from consumer_replicator.payload import Mode, Payload
+from consumer_replicator.row_item import address
+from consumer_replicator.run_files import ROOT
+from consumer_replicator.settings import ENVIRONMENT, TRANSFER_ENVIRONMENT, Settings, TransferSettings
 from tests.service_catalog.policies import statements
 from tests.service_catalog.template import CONSUMER, CONSUMER_ACCOUNT, PRODUCER, PRODUCER_ACCOUNT, REGION
 
 STACK = CONSUMER.resolve()
 POLICIES = list(statements(STACK))
 TIMEOUTS = [str(each) for each in CONSUMER.body["Parameters"]["FunctionTimeoutSeconds"]["AllowedValues"]]
+FUNCTIONS = ["Replicator", "Transfer"]
+both_functions = pytest.mark.parametrize("function", FUNCTIONS)
 NETWORK = {
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
@@ -22,19 +31,19 @@ GATEWAYS = ["CreateS3Endpoint", "CreateDynamoDBEndpoint"]
 INTERFACES = ["CreateStsEndpoint", "CreateSqsEndpoint"]
 
 
-def environment(stack):
-    return stack.properties("Replicator")["Environment"]["Variables"]
+def environment(stack, function="Replicator"):
+    return stack.properties(function)["Environment"]["Variables"]
 
 
-def settings(**parameters):
-    known = {
-        **environment(CONSUMER.resolve(**parameters)),
-        # What only AWS knows, in the form that AWS gives it.
-        "HYDRATION_REPLICA_KMS_KEY_ARN": f"arn:aws:kms:{REGION}:{CONSUMER_ACCOUNT}:key/1234abcd",
-        "HYDRATION_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/{CONSUMER_ACCOUNT}/s3-hydration-objects",
-        "HYDRATION_DEAD_LETTER_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/{CONSUMER_ACCOUNT}/s3-hydration-dead",
-    }
-    return Settings.from_environment({name: str(value) for name, value in known.items()})
+def settings(kind=Settings, **parameters):
+    function = "Replicator" if kind is Settings else "Transfer"
+    known = environment(CONSUMER.resolve(**parameters), function)
+    # What only AWS knows, in the form that AWS gives it.
+    for name in known:
+        if name.endswith("_URL"):
+            known[name] = f"https://sqs.{REGION}.amazonaws.com/{CONSUMER_ACCOUNT}/{known[name]}"
+    known["HYDRATION_REPLICA_KMS_KEY_ARN"] = f"arn:aws:kms:{REGION}:{CONSUMER_ACCOUNT}:key/1234abcd"
+    return kind.from_environment({name: str(value) for name, value in known.items()})
 
 
 def granted(stack, kind="identity", where="ReplicatorRole"):
@@ -46,12 +55,20 @@ def granted(stack, kind="identity", where="ReplicatorRole"):
     }
 
 
-# --- The function's settings
+# --- The functions' settings
 
 
-def test_the_function_is_given_every_setting_that_it_reads_and_no_other():
+@pytest.mark.parametrize(
+    ("function", "read"), [("Replicator", ENVIRONMENT), ("Transfer", TRANSFER_ENVIRONMENT)], ids=FUNCTIONS
+)
+def test_a_function_is_given_every_setting_that_it_reads_and_no_other(function, read):
     powertools = {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
-    assert set(environment(STACK)) == set(ENVIRONMENT.values()) | powertools
+    assert set(environment(STACK, function)) == set(read.values()) | powertools
+
+
+def test_what_both_functions_are_given_is_the_same():
+    replicator, transfer = (environment(STACK, function) for function in FUNCTIONS)
+    assert replicator.items() <= transfer.items()
 
 
 def test_the_settings_accept_the_templates_defaults():
@@ -66,6 +83,37 @@ def test_the_templates_defaults_are_the_settings_defaults():
     defaults = {name: field.default for name, field in Settings.model_fields.items() if not field.is_required()}
     found = settings()
     assert {name: getattr(found, name) for name in defaults} == defaults
+
+
+def test_the_templates_defaults_of_reconcile_are_the_settings_defaults():
+    found, fields = settings(TransferSettings), TransferSettings.model_fields
+    for name in ("lag_objective_seconds", "breaker_deletes", "breaker_share_percent", "sweep_hours", "settle_seconds"):
+        assert getattr(found, name) == fields[name].default
+
+
+def test_the_transfer_functions_settings_follow_their_parameters():
+    given = {
+        "LagObjectiveSeconds": 60,
+        "DeleteBreakerNumber": 7,
+        "DeleteBreakerSharePercent": 3,
+        "SweepHours": 5,
+        "MaximumConcurrency": 9,
+        "MemorySize": 512,
+    }
+    found = settings(TransferSettings, **{name: str(value) for name, value in given.items()})
+    assert [
+        found.lag_objective_seconds,
+        found.breaker_deletes,
+        found.breaker_share_percent,
+        found.sweep_hours,
+        found.maximum_concurrency,
+        found.replicator_memory_mb,
+    ] == list(given.values())
+
+
+def test_the_transfer_function_knows_how_long_a_copy_may_be_under_way_not_how_long_it_runs_itself():
+    found = settings(TransferSettings, FunctionTimeoutSeconds="120", TransferTimeoutSeconds="600")
+    assert found.function_timeout_seconds == 120
 
 
 def test_the_scope_parameters_reach_the_scope():
@@ -91,20 +139,47 @@ def test_every_storage_class_on_offer_can_be_written_and_read_at_once():
     assert offered <= set(WRITABLE_STORAGE_CLASSES) - {"GLACIER", "DEEP_ARCHIVE"}
 
 
-def test_the_handler_is_a_function_of_the_code():
-    path, name = STACK.properties("Replicator")["Handler"].rsplit(".", 1)
+@both_functions
+def test_the_handler_is_a_function_of_the_code(function):
+    path, name = STACK.properties(function)["Handler"].rsplit(".", 1)
     source = CONSUMER.path.parents[2].joinpath(*path.split(".")).with_suffix(".py").read_text()
     assert f"def {name}(" in source
 
 
-# --- Its queue
+def test_both_functions_are_one_zip_on_one_processor_in_one_network():
+    replicator, transfer = (STACK.properties(function) for function in FUNCTIONS)
+    for name in ("Code", "Architectures", "Runtime", "VpcConfig"):
+        assert replicator[name] == transfer[name]
+
+
+def test_only_the_function_that_goes_on_by_its_own_queue_may_loop():
+    """https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html"""
+    assert STACK.properties("Transfer")["RecursiveLoop"] == "Allow"
+    assert "RecursiveLoop" not in STACK.properties("Replicator")
+
+
+# --- Their queues
 
 
 @pytest.mark.parametrize("seconds", TIMEOUTS)
-def test_a_message_stays_hidden_for_six_times_the_functions_timeout(seconds):
-    stack = CONSUMER.resolve(FunctionTimeoutSeconds=seconds)
-    assert stack.properties("ObjectsQueue")["VisibilityTimeout"] == str(6 * int(seconds))
-    assert stack.properties("Replicator")["Timeout"] == seconds
+@pytest.mark.parametrize(
+    ("function", "queue", "parameter"),
+    [
+        ("Replicator", "ObjectsQueue", "FunctionTimeoutSeconds"),
+        ("Transfer", "RangesQueue", "TransferTimeoutSeconds"),
+    ],
+    ids=FUNCTIONS,
+)
+def test_a_message_stays_hidden_for_six_times_its_functions_timeout(function, queue, parameter, seconds):
+    stack = CONSUMER.resolve(**{parameter: seconds})
+    assert stack.properties(queue)["VisibilityTimeout"] == str(6 * int(seconds))
+    assert stack.properties(function)["Timeout"] == seconds
+
+
+@both_functions
+def test_every_timeout_on_offer_is_on_offer_for_both(function):
+    parameter = {"Replicator": "FunctionTimeoutSeconds", "Transfer": "TransferTimeoutSeconds"}[function]
+    assert [str(each) for each in CONSUMER.body["Parameters"][parameter]["AllowedValues"]] == TIMEOUTS
 
 
 @pytest.mark.parametrize("seconds", TIMEOUTS)
@@ -118,6 +193,17 @@ def test_a_message_is_tried_at_least_five_times_then_kept_apart():
     redrive = STACK.properties("ObjectsQueue")["RedrivePolicy"]
     assert redrive == {"deadLetterTargetArn": "DeadLetterQueue.Arn", "maxReceiveCount": "10"}
     assert CONSUMER.body["Parameters"]["MaxReceiveCount"]["MinValue"] >= 5
+
+
+def test_a_step_of_a_run_is_tried_five_times_then_kept_apart():
+    redrive = STACK.properties("RangesQueue")["RedrivePolicy"]
+    assert redrive == {"deadLetterTargetArn": "RangesDeadLetterQueue.Arn", "maxReceiveCount": 5}
+
+
+def test_the_transfer_function_is_given_one_step_at_a_time_and_a_bounded_number_side_by_side():
+    mapping = STACK.properties("TransferMapping")
+    assert mapping["BatchSize"] == 1
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": "5"}
 
 
 def test_the_mapping_returns_single_messages_and_bounds_the_concurrency():
@@ -144,10 +230,10 @@ def test_the_bus_admits_object_events_of_the_producers_rule_and_organisation_onl
     }
 
 
-# --- Its permissions
+# --- Their permissions
 
 
-def test_the_function_may_do_what_its_calls_need_and_nothing_more():
+def test_the_replicator_may_do_what_its_calls_need_and_nothing_more():
     """Of the source nothing: that is the read role's. S3's implicit needs are explained in the template."""
     assert granted(STACK) - NETWORK == {
         "sts:AssumeRole",
@@ -172,6 +258,84 @@ def test_the_function_may_do_what_its_calls_need_and_nothing_more():
         "logs:CreateLogStream",
         "logs:PutLogEvents",
     }
+
+
+def test_the_transfer_function_may_do_what_its_calls_need_and_nothing_more():
+    """Of the source nothing: that is the read role's."""
+    assert granted(STACK, where="TransferRole") - NETWORK == {
+        "sts:AssumeRole",
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:SendMessage",
+        "s3:AbortMultipartUpload",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
+        "s3:PutObject",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "dynamodb:BatchGetItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    }
+
+
+def transfers(action):
+    """The statements that allow the transfer function an action."""
+    return [each for each in POLICIES if each.allows and each.where == "TransferRole" and action in each.actions]
+
+
+@pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject"])
+def test_the_transfer_function_reads_and_writes_below_the_reserved_prefix_only(action):
+    (grant,) = transfers(action)
+    assert grant.resources == [f"{STACK.output('ReplicaBucketArn')}/{ROOT}*"]
+
+
+def test_the_transfer_function_lists_the_reserved_prefix_only():
+    (grant,) = transfers("s3:ListBucket")
+    assert grant.condition("StringLike", "s3:prefix") == f"{ROOT}*"
+
+
+@pytest.mark.parametrize("action", ["dynamodb:PutItem", "dynamodb:DeleteItem"])
+def test_the_transfer_function_writes_runs_and_never_a_row(action):
+    (grant,) = transfers(action)
+    allowed = grant.condition("ForAllValues:StringLike", "dynamodb:LeadingKeys")
+    bucket = PRODUCER.resolve().output("BucketName")
+    rows = {address(bucket, f"key {number}", 16)["pk"]["S"] for number in range(200)}
+    assert len(rows) == 16
+    assert not [row for row in rows if any(fnmatchcase(row, pattern) for pattern in allowed)]
+    for words in ("run#20261124-085000-1a2b3c", "runs", "boundaries", "watermark"):
+        assert any(fnmatchcase(f"{bucket}#{words}", pattern) for pattern in allowed)
+
+
+def test_the_transfer_function_sends_hints_and_never_takes_any():
+    (sent,) = [each for each in transfers("sqs:SendMessage") if "ObjectsQueue.Arn" in each.resources]
+    assert set(sent.actions) == {"sqs:GetQueueAttributes", "sqs:SendMessage"}
+
+
+def test_the_schedules_may_start_the_transfer_function_and_nothing_else():
+    assert granted(STACK, where="ScheduleRole") == {"lambda:InvokeFunction"}
+    (grant,) = [each for each in POLICIES if (each.where, each.kind) == ("ScheduleRole", "identity")]
+    assert grant.resources == ["Transfer.Arn"]
+
+
+def test_only_the_accounts_own_schedules_may_take_their_role():
+    (trust,) = [each for each in POLICIES if (each.where, each.kind) == ("ScheduleRole", "trust")]
+    assert trust.principals == ["scheduler.amazonaws.com"]
+    assert trust.condition("StringEquals", "aws:SourceAccount") == CONSUMER_ACCOUNT
+    group = trust.condition("StringEquals", "aws:SourceArn")
+    assert group == f"arn:aws:scheduler:{REGION}:{CONSUMER_ACCOUNT}:schedule-group/default"
+
+
+@both_functions
+def test_the_producers_read_role_trusts_the_role(function):
+    (trust,) = [each for each in statements(PRODUCER.resolve()) if (each.where, each.kind) == ("ReadRole", "trust")]
+    assert STACK.properties(function)["Role"] in trust.condition("ArnEquals", "aws:PrincipalArn")
 
 
 def test_the_function_may_delete_replicas_only_where_deletes_are_mirrored():
@@ -199,21 +363,31 @@ def test_only_the_making_of_network_interfaces_knows_no_resource():
     assert {action for each in everywhere for action in each.actions} == NETWORK
 
 
-def test_the_functions_own_code_may_not_touch_network_interfaces():
-    (denied,) = [each for each in POLICIES if each.kind == "identity" and not each.allows]
+@both_functions
+def test_a_functions_own_code_may_not_touch_network_interfaces(function):
+    role = f"{function}Role"
+    (denied,) = [each for each in POLICIES if (each.kind, each.where) == ("identity", role) and not each.allows]
     assert set(denied.actions) == NETWORK
-    function = STACK.properties("Replicator")["FunctionName"]
-    assert denied.condition("ArnEquals", "lambda:SourceFunctionArn").endswith(f":function:{function}")
+    name = STACK.properties(function)["FunctionName"]
+    assert denied.condition("ArnEquals", "lambda:SourceFunctionArn").endswith(f":function:{name}")
 
 
-def test_the_function_assumes_no_other_role_than_the_read_role():
-    (grant,) = [each for each in POLICIES if each.kind == "identity" and each.actions == ["sts:AssumeRole"]]
-    assert grant.resources == [PRODUCER.resolve().output("RoleArn")]
+def test_the_functions_assume_no_other_role_than_the_read_role():
+    grants = [each for each in POLICIES if each.kind == "identity" and each.actions == ["sts:AssumeRole"]]
+    assert [each.where for each in grants] == ["ReplicatorRole", "TransferRole"]
+    assert [each.resources for each in grants] == [[PRODUCER.resolve().output("RoleArn")]] * 2
 
 
 @pytest.mark.parametrize(
     "where",
-    ["ReplicaBucketPolicy", "ObjectEventsQueuePolicy", "UndeliveredEventsQueuePolicy", "DeadLetterQueuePolicy"],
+    [
+        "ReplicaBucketPolicy",
+        "ObjectEventsQueuePolicy",
+        "UndeliveredEventsQueuePolicy",
+        "DeadLetterQueuePolicy",
+        "RangesQueuePolicy",
+        "RangesDeadLetterQueuePolicy",
+    ],
 )
 def test_plain_http_is_refused(where):
     denied = [each for each in POLICIES if each.where == where and not each.allows]
@@ -234,7 +408,67 @@ def test_the_replica_bucket_refuses_what_differs_from_its_own(sid, key, value):
     assert statement.condition("StringNotEquals", key) == value
 
 
-# --- Its table
+# --- The schedules and what is heard of them
+
+
+@pytest.mark.parametrize(
+    ("schedule", "mode"), [("ReconcileSchedule", Mode.RECONCILE), ("WatermarkSchedule", Mode.WATERMARK)]
+)
+def test_a_schedule_asks_what_the_function_understands(schedule, mode):
+    target = STACK.properties(schedule)["Target"]
+    assert target["Arn"] == "Transfer.Arn"
+    assert Payload.parse(json.loads(target["Input"])) == Payload(mode=mode)
+
+
+@pytest.mark.parametrize("schedule", ["ReconcileSchedule", "WatermarkSchedule"])
+def test_a_schedule_can_be_paused(schedule):
+    states = [CONSUMER.resolve(**given).properties(schedule)["State"] for given in ({}, {"ScheduleState": "DISABLED"})]
+    assert states == ["ENABLED", "DISABLED"]
+
+
+@pytest.mark.parametrize("expression", ["cron(30 2 ? * MON *)", "rate(12 hours)"])
+def test_the_reconcile_comes_when_the_parameter_says(expression):
+    schedule = CONSUMER.resolve(ScheduleExpression=expression).properties("ReconcileSchedule")
+    assert schedule["ScheduleExpression"] == expression
+
+
+@pytest.mark.parametrize("expression", ["", "daily", "at(2026-11-24T03:00:00)", "cron()"])
+def test_a_schedule_that_would_not_come_back_is_refused(expression):
+    with pytest.raises(AssertionError, match="ScheduleExpression"):
+        _ = CONSUMER.resolve(ScheduleExpression=expression).parameters
+
+
+@pytest.mark.parametrize("hours", ["26", "168"])
+def test_silence_about_reconciles_raises_an_alarm_after_the_hours_given(hours):
+    """Seven days at most: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+    alarm = CONSUMER.resolve(ReconcileAlarmHours=hours).properties("ReconcileMissing")
+    assert (alarm["MetricName"], alarm["TreatMissingData"]) == ("RunsCompleted", "breaching")
+    assert alarm["Period"] >= 3600
+    assert alarm["Period"] * int(alarm["EvaluationPeriods"]) == int(hours) * 3600 <= 7 * 86_400
+    assert "DatapointsToAlarm" not in alarm  # every hour of them
+
+
+def test_deletes_that_are_held_stay_an_alarm_until_a_run_holds_none():
+    alarm = STACK.properties("DeletesHeld")
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+    assert alarm["TreatMissingData"] == "ignore"
+
+
+@pytest.mark.parametrize("name", ["DeletesHeld", "ReconcileMissing", "RunsFailed", "WatermarkTooOld"])
+def test_an_alarm_on_the_functions_own_metrics_watches_one_that_it_reports(name):
+    alarm = STACK.properties(name)
+    answers = [
+        {"state": "done", "mode": "reconcile", "dry_run": False, "extras": {"held": 1}},
+        {"state": "failed"},
+        {"state": "watermark", "age_seconds": 1.0},
+    ]
+    reported = {metric for answer in answers for metric, _, _ in run_measures(answer)}
+    assert alarm["MetricName"] in reported
+    assert alarm["Namespace"] == NAMESPACE
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": environment(STACK)["POWERTOOLS_SERVICE_NAME"]}]
+
+
+# --- Their table
 
 
 def test_the_manifest_is_keyed_as_the_rows_are_and_can_be_had_back():
@@ -249,7 +483,7 @@ def test_the_manifest_is_keyed_as_the_rows_are_and_can_be_had_back():
     assert table["DeletionProtectionEnabled"] is True
 
 
-# --- Its network
+# --- Their network
 
 
 @pytest.mark.parametrize("parameter", GATEWAYS + INTERFACES)
@@ -262,7 +496,7 @@ def test_an_endpoint_that_the_vpc_has_already_is_not_made_again(parameter):
 def test_without_interface_endpoints_there_are_no_groups_for_them():
     stack = CONSUMER.resolve(CreateStsEndpoint="false", CreateSqsEndpoint="false")
     assert list(dict(stack.of_type("AWS::EC2::SecurityGroup"))) == ["FunctionSecurityGroup"]
-    assert len(stack.properties("Replicator")["VpcConfig"]["SecurityGroupIds"]) == 1
+    assert [len(stack.properties(each)["VpcConfig"]["SecurityGroupIds"]) for each in FUNCTIONS] == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -303,18 +537,25 @@ def test_an_interface_endpoint_is_in_the_functions_subnets_and_answers_the_funct
     assert rule["SourceSecurityGroupId"] in STACK.properties("Replicator")["VpcConfig"]["SecurityGroupIds"]
 
 
-def test_the_first_batch_comes_after_the_endpoints_stand():
+@pytest.mark.parametrize("mapping", ["ReplicatorMapping", "TransferMapping"])
+def test_the_first_batch_comes_after_the_endpoints_stand(mapping):
     """A reference makes CloudFormation wait; DependsOn cannot name a resource that may not exist."""
-    tags = {tag["Key"]: tag["Value"] for tag in STACK.properties("ReplicatorMapping")["Tags"]}
+    tags = {tag["Key"]: tag["Value"] for tag in STACK.properties(mapping)["Tags"]}
     assert tags == {name: name for name, _ in STACK.of_type("AWS::EC2::VPCEndpoint")}
 
 
-def test_the_s3_endpoint_admits_at_each_bucket_what_its_role_may_do_and_no_more():
+@pytest.mark.parametrize("schedule", ["ReconcileSchedule", "WatermarkSchedule"])
+def test_the_first_run_comes_after_the_endpoints_stand(schedule):
+    assert STACK.resources[schedule]["DependsOn"] == "TransferMapping"
+
+
+def test_the_s3_endpoint_admits_at_each_bucket_what_its_roles_may_do_and_no_more():
     mirroring = CONSUMER.resolve(DeletePolicy="mirror")
     source, replica = [each for each in statements(mirroring) if each.where == "S3Endpoint"]
     reading = granted(PRODUCER.resolve(), where="ReadRole")
     assert set(source.actions) == {action for action in reading if action.startswith("s3:")}
-    assert set(replica.actions) == {action for action in granted(mirroring) if action.startswith("s3:")}
+    writing = granted(mirroring) | granted(mirroring, where="TransferRole")
+    assert set(replica.actions) == {action for action in writing if action.startswith("s3:")}
     assert source.resources[0] == PRODUCER.resolve().output("BucketArn")
     assert replica.resources[0] == STACK.output("ReplicaBucketArn")
 
@@ -328,4 +569,5 @@ def test_the_s3_endpoint_leads_to_the_two_buckets_only():
 def test_the_dynamodb_endpoint_leads_to_the_manifest_only():
     (grant,) = [each for each in POLICIES if each.where == "DynamoDBEndpoint"]
     assert grant.resources == ["Manifest.Arn"]
-    assert set(grant.actions) == {action for action in granted(STACK) if action.startswith("dynamodb:")}
+    keeping = granted(STACK) | granted(STACK, where="TransferRole")
+    assert set(grant.actions) == {action for action in keeping if action.startswith("dynamodb:")}

@@ -9,10 +9,13 @@ import yaml
 from tests.service_catalog.policies import statements
 from tests.service_catalog.template import BOTH, CONSUMER, PRODUCER, SERVICE_CATALOG
 
-MAX_INLINE_BYTES = 51_200  # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+MAX_INLINE_BYTES = 51_200
+MAX_BYTES_FROM_S3 = 1_048_576
 MAX_ALARM_TEXT = 1024
 STATEFUL = {"AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::KMS::Key", "AWS::DynamoDB::Table"}
-PLAIN_TYPES = re.compile(r"AWS::(S3|KMS|IAM|Events|SQS|SNS|CloudWatch|DynamoDB|Lambda|Logs|EC2)::\w+")
+PLAIN_TYPES = re.compile(r"AWS::(S3|KMS|IAM|Events|Scheduler|SQS|SNS|CloudWatch|DynamoDB|Lambda|Logs|EC2)::\w+")
+WORKED_OFF = {"ObjectsQueue", "RangesQueue"}
 
 both = pytest.mark.parametrize("template", BOTH, ids=["producer", "consumer"])
 
@@ -26,9 +29,14 @@ def parameters(template):
 each_parameter = pytest.mark.parametrize(("template", "name"), [p for template in BOTH for p in parameters(template)])
 
 
-@both
-def test_a_template_can_be_given_inline(template):
-    assert template.path.stat().st_size < MAX_INLINE_BYTES
+def test_the_producers_template_can_be_given_inline():
+    assert PRODUCER.path.stat().st_size < MAX_INLINE_BYTES
+
+
+def test_the_consumers_template_can_be_given_from_a_bucket():
+    """More than 51,200 bytes: two functions with a permission and a reason for each call, ten alarms that speak to
+    whoever is woken. Service Catalog takes templates from a bucket anyway, and the zip needs a bucket, too."""
+    assert CONSUMER.path.stat().st_size < MAX_BYTES_FROM_S3 / 10
 
 
 @both
@@ -200,7 +208,7 @@ def test_an_alarm_speaks_to_the_person_woken_and_ends_in_its_runbook_section(tem
 def test_an_alarm_watches_every_queue_of_what_failed(template):
     stack = template.resolve()
     watched = {alarm["Dimensions"][0]["Value"] for _, alarm in stack.of_type("AWS::CloudWatch::Alarm")}
-    failed = {queue["QueueName"] for name, queue in stack.of_type("AWS::SQS::Queue") if name != "ObjectsQueue"}
+    failed = {queue["QueueName"] for name, queue in stack.of_type("AWS::SQS::Queue") if name not in WORKED_OFF}
     assert failed
     assert failed <= watched
 
