@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import batched
+from math import inf
 
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.drift import (
@@ -105,9 +106,10 @@ class RangeWorker:
         if rest is None:
             return state if state.done else self._checkpoint(run, state, chunk, done=True)
         self._counted = self._used()
+        most = self._most(run, state)
         rows = self._with_lags(self._scan.rows(rest.after, rest.until), run)
         for finding in _ascending(findings(self._listing.objects(rest.after, rest.until), rows, rules)):
-            if self._is_enough(run, state, chunk):
+            if state.tally["hinted"] + chunk.tally["hinted"] >= most:
                 break
             self._count(run, finding, chunk)
             if chunk.findings >= self._chunk or len(chunk.hints) >= self._most_hints(run):
@@ -217,9 +219,12 @@ class RangeWorker:
             return 0.0
         return max(0.0, run.started + hinted * max(run.ranges, 1) / pace - self._now())
 
-    def _is_enough(self, run: Run, state: RangeState, chunk: _Chunk) -> bool:
-        most = run.payload.max_objects
-        return most is not None and state.tally["hinted"] + chunk.tally["hinted"] >= most
+    def _most(self, run: Run, state: RangeState) -> float:
+        """How many hints this range may send: what the run's other ranges have left of the run's limit."""
+        if run.payload.max_objects is None:
+            return inf
+        others = sum(each.tally["hinted"] for each in self._runs.ranges(run) if each.number != state.number)
+        return run.payload.max_objects - others
 
     def _stopped(self, run: Run) -> bool:
         stored = self._runs.read(run.id)

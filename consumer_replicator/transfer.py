@@ -134,7 +134,10 @@ class Transfer:
 
     def _go_on(self, run: Run, deadline: Deadline) -> Answer:
         if run.rests and run.resumes is not None:
-            run = self._parts.runs.write(run.moved(run.resumes, resumes=None, failure=None, finished=None))
+            try:
+                run = self._parts.runs.write(run.moved(run.resumes, resumes=None, failure=None, finished=None))
+            except RowMoved:
+                return self._answer(self._parts.runs.read(run.id) or run, "Another invocation was faster.")
         try:
             ended = self._guarded(run, lambda: self._drive(run, deadline))
         except HydrationError as error:
@@ -154,7 +157,10 @@ class Transfer:
             return {"state": "unknown", "note": "There is no run of this id."}
         if run.rests:
             return self._answer(run, "The run is at rest already.")
-        stopped = self._parts.runs.write(run.moved(Phase.STOPPED, resumes=run.phase, finished=self._now()))
+        try:
+            stopped = self._parts.runs.write(run.moved(Phase.STOPPED, resumes=run.phase, finished=self._now()))
+        except RowMoved:
+            return self._answer(self._parts.runs.read(run.id) or run, "The run has just moved on: ask again.")
         return self._answer(stopped, "Hints that were sent go on; what is not listed yet stays so until it goes on.")
 
     def _guarded(self, run: Run, act: Callable[[], Run | None]) -> Run | None:
@@ -173,7 +179,10 @@ class Transfer:
         if run is None or run.rests:
             return run
         failed = run.moved(Phase.FAILED, resumes=run.phase, failure=sentence, finished=self._now())
-        self._parts.runs.write(failed)
+        try:
+            self._parts.runs.write(failed)
+        except RowMoved:
+            return self._parts.runs.read(run_id)
         states = self._parts.runs.ranges(failed)
         settled = settle(self._parts.manifest, self._records(failed), held=False)
         self._parts.reporting.write(failed, states, settled, watermark=self._proven(), swept=0)

@@ -240,6 +240,13 @@ def test_max_objects_is_where_a_backfill_stops(rig: TransferRig, world: World):
     assert answer["books"]["closes"]
 
 
+def test_max_objects_holds_over_several_prefixes(rig: TransferRig, world: World):
+    for n in range(10):
+        world.upload(f"{'ab'[n % 2]}/{n}", b"x")
+    world.now += 10 * LAG_OBJECTIVE
+    assert rig.ask(prefix=["a/", "b/"], max_objects=7)["books"]["copied"] == 7
+
+
 def test_a_paced_backfill_spreads_its_hints_over_time(rig: TransferRig, world: World):
     for n in range(100):
         world.upload(f"k{n:03d}", b"x")
