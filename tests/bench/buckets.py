@@ -20,6 +20,7 @@ from tests.bench.planted import Planned, Planted
 
 SOURCE, REPLICA, SHARDS = "source", "replica", 16
 WRITERS = 16
+ATTEMPTS = 6
 ONE_SECOND = 1.2  # LastModified is in whole seconds: this much later is later
 
 type Progress = Callable[[str, int, int], None]
@@ -76,11 +77,17 @@ def write(endpoint_url: str, puts: Sequence[tuple[str, str, bytes]], what: str, 
 
 
 def put(connection: http.client.HTTPConnection, bucket: str, key: str, body: bytes) -> None:
-    connection.request("PUT", f"/{bucket}/{key}", body)
-    answer = connection.getresponse()
-    said = answer.read()
-    if answer.status != 200:
-        raise BenchError(f"PUT {bucket}/{key} was answered {answer.status}: {said.decode(errors='replace'):.500}")
+    """A few attempts: S3 may answer 500 and 503 at any time, and under this load SeaweedFS does."""
+    for attempt in range(ATTEMPTS):
+        connection.request("PUT", f"/{bucket}/{key}", body)
+        answer = connection.getresponse()
+        said = answer.read().decode(errors="replace")
+        if answer.status == 200:
+            return
+        if answer.status < 500:
+            break
+        time.sleep(0.2 * 2**attempt)
+    raise BenchError(f"PUT {bucket}/{key} was answered {answer.status}: {said:.500}")
 
 
 def items(s3: Any, objects: Sequence[Planned]) -> Iterator[dict[str, Any]]:

@@ -20,6 +20,7 @@ REGION = "us-east-1"
 ACCESS_KEY_ID, SECRET_ACCESS_KEY = "AKIDBENCH", "bench-secret"  # of a server on loopback that lives for minutes
 STARTS_WITHIN = 60.0  # seconds; 2 on an idle machine
 INLINE_BYTES = 4096  # smaller objects live beside their metadata, so that writing a hundred thousand takes minutes
+VOLUMES, VOLUME_MB = 100, 1024  # a bucket takes seven; eight is the default, and the second bucket then gets none
 PORTS = ("master", "volume", "filer", "s3")
 
 IDENTITIES = {
@@ -76,6 +77,9 @@ class S3Server:
             end_group(self._process.pid)
             self._process.wait()
             self._process = None
+        for port in (*self.ports.values(), *self._grpc_ports.values()):  # it leaves its sockets behind
+            for socket_file in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                socket_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def client(self) -> Any:
@@ -88,7 +92,11 @@ class S3Server:
             *(str(program("weed")), "-logtostderr=true", "server", f"-dir={data}"),
             *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", *ports, f"-s3.config={identities}"),
             *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false", "-master.telemetry=false"),
-            f"-filer.saveToFilerLimit={INLINE_BYTES}",
+            *(
+                f"-filer.saveToFilerLimit={INLINE_BYTES}",
+                f"-volume.max={VOLUMES}",
+                f"-master.volumeSizeLimitMB={VOLUME_MB}",
+            ),
         ]
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
