@@ -7,6 +7,7 @@ VENV     := .venv
 PYTHON_  := $(VENV)/bin/python
 EMULATOR := .build/emulator
 PEERS    := .build/peers
+NODE     := .build/node
 CODE     := producer_events consumer_replicator service-catalog tests
 DIR      ?=
 ARGS     ?=
@@ -22,6 +23,9 @@ $(EMULATOR)/.installed: tests/sandbox/requirements.txt tests/set-up.sh
 
 $(PEERS)/.installed: tests/bench/requirements.txt tests/set-up.sh
 	@tests/set-up.sh $(PEERS) $<
+
+$(NODE)/.installed: tests/node/requirements.txt tests/node/set-up.sh tests/set-up.sh
+	@tests/node/set-up.sh $(NODE)
 
 setup: $(VENV)/.installed $(EMULATOR)/.installed
 
@@ -52,7 +56,7 @@ build: $(VENV)/.installed ## the function's zip, reproducible, for arm64 and x86
 
 lock: ## pins the requirements again, with hashes
 	@tests/set-up.sh .build/lock tests/requirements-lock.txt
-	@for f in consumer_replicator tests tests/sandbox tests/bench; do \
+	@for f in consumer_replicator tests tests/sandbox tests/bench tests/lint tests/node; do \
 	  .build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.12 --generate-hashes --no-annotate \
 	    --no-emit-index-url --custom-compile-command 'make lock' $$f/requirements.in -o $$f/requirements.txt; done
 
