@@ -1,16 +1,15 @@
 """The objects queue and its dead-letter queue: hints sent, bad messages set aside, others given back (edge)."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from typing import Any
 
 from consumer_replicator.aws_errors import translated
+from consumer_replicator.delay import whole_seconds
 from consumer_replicator.errors import HydrationError
 from consumer_replicator.hint import ConfirmHint, PlainHint, to_body
 
-MAX_DELAY_SECONDS = 900
 MAX_VISIBILITY_SECONDS = 43_200
 BATCH_LIMIT = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
@@ -123,8 +122,3 @@ def _sendable(text: str) -> str:
     """SQS refuses a message with a character that XML 1.0 does not allow, in its attributes too.
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
     return "".join(character if character.isprintable() else " " for character in text)
-
-
-def whole_seconds(delay: float) -> int:
-    """Rounded up, as far as SQS delays."""
-    return min(MAX_DELAY_SECONDS, max(0, math.ceil(delay)))

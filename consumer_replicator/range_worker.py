@@ -13,6 +13,7 @@ from itertools import batched
 from math import inf
 
 from consumer_replicator.deadline import Deadline
+from consumer_replicator.delay import MAX_DELAY_SECONDS
 from consumer_replicator.drift import (
     Current,
     Drift,
@@ -34,7 +35,7 @@ from consumer_replicator.listing import Listing
 from consumer_replicator.manifest_scan import ManifestScan, Pair
 from consumer_replicator.parts import DEFAULT_PART_BYTES
 from consumer_replicator.payload import Mode
-from consumer_replicator.queue import MAX_DELAY_SECONDS, Queue
+from consumer_replicator.queue import Queue
 from consumer_replicator.row import Row, State
 from consumer_replicator.run import RangeState, Run
 from consumer_replicator.run_facts import LAG_BOUNDS

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from consumer_replicator.aws_errors import translated
+from consumer_replicator.delay import whole_seconds
 from consumer_replicator.errors import HydrationError
-from consumer_replicator.queue import whole_seconds
 
 
 @dataclass(frozen=True, slots=True)

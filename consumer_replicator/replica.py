@@ -55,6 +55,15 @@ class UploadedPart:
     checksum: Checksum
 
 
+@dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """`initiated` in seconds since the epoch."""
+
+    key: str
+    upload_id: str
+    initiated: float
+
+
 class Replica:
     """`s3` signs with the function's own role; `classes` is the storage class policy: `preserve` or a class."""
 
@@ -163,6 +172,19 @@ class Replica:
             except ClientError as error:
                 if code_of(error) not in NO_UPLOAD:
                     raise
+
+    def open_uploads(self) -> Iterator[OpenUpload]:
+        """Every multipart upload that is neither completed nor aborted."""
+        request: dict[str, Any] = dict(self._where)
+        while True:
+            with translated("replica"):
+                answer = self._s3.list_multipart_uploads(**request)
+            for upload in answer.get("Uploads", []):
+                yield OpenUpload(upload["Key"], upload["UploadId"], upload["Initiated"].timestamp())
+            if not answer.get("IsTruncated"):
+                return
+            request["KeyMarker"] = answer["NextKeyMarker"]
+            request["UploadIdMarker"] = answer["NextUploadIdMarker"]
 
     def delete(self, key: str, expected: ReplicaVersion) -> None:
         """Deletes the replica if it is still the expected one; one that is already gone is fine.

@@ -3,14 +3,13 @@
 import platform
 from uuid import uuid4
 
+from consumer_replicator import wiring
 from consumer_replicator.breaker import Limits
 from consumer_replicator.drift import Rules
 from consumer_replicator.estimate import Architecture, Capacity
 from consumer_replicator.listing import Listing
-from consumer_replicator.manifest import Manifest
 from consumer_replicator.manifest_scan import ManifestScan
 from consumer_replicator.principals import Principals
-from consumer_replicator.queue import Queue
 from consumer_replicator.range_worker import RangeWorker
 from consumer_replicator.ranges_queue import RangesQueue
 from consumer_replicator.reporting import Reporting, Surroundings
@@ -27,20 +26,13 @@ def transfer(settings: TransferSettings, who: Principals, *, memory_mb: int) -> 
 
     `memory_mb`: of the transfer function itself, for what a run costs.
     """
-    dynamodb, sqs, s3 = who.own("dynamodb"), who.own("sqs"), who.own("s3")
+    dynamodb, sqs = who.own("dynamodb"), who.own("sqs")
+    manifest, queue = wiring.manifest(settings, who), wiring.queue(settings, who)
     listing = Listing(who.source("s3"), settings.source_bucket, settings.source_account_id)
     scan = ManifestScan(dynamodb, settings.manifest_table, settings.source_bucket, settings.manifest_shards)
-    manifest = Manifest(
-        dynamodb,
-        settings.manifest_table,
-        settings.source_bucket,
-        settings.manifest_shards,
-        settings.tombstone_days,
-    )
-    queue = Queue(sqs, settings.queue_url, settings.dead_letter_queue_url, settings.source_bucket)
     runs = Runs(dynamodb, settings.manifest_table, settings.source_bucket)
-    files = RunFiles(s3, settings.replica_bucket, settings.replica_account_id, settings.replica_kms_key_arn)
-    sweep = Sweep(s3, settings.replica_bucket, settings.replica_account_id, manifest, settings.sweep_hours * 3600)
+    files = RunFiles(who.own("s3"), settings.replica_bucket, settings.replica_account_id, settings.replica_kms_key_arn)
+    sweep = Sweep(wiring.replica(settings, who), manifest, settings.sweep_hours * 3600)
     worker = RangeWorker(
         listing,
         scan,

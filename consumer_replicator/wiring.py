@@ -24,33 +24,19 @@ def principals(settings: Settings, *, region: str, function_name: str) -> Princi
 def replicator(settings: Settings, who: Principals) -> Batch:
     """The replicator's batch worker: the source with the assumed role, everything else with the function's own."""
     source = Source(who.source("s3"), settings.source_bucket, settings.source_account_id)
-    replica = Replica(
-        who.own("s3"),
-        settings.replica_bucket,
-        settings.replica_account_id,
-        settings.replica_kms_key_arn,
-        settings.storage_class,
-    )
-    manifest = Manifest(
-        who.own("dynamodb"),
-        settings.manifest_table,
-        settings.source_bucket,
-        settings.manifest_shards,
-        settings.tombstone_days,
-    )
-    queue = Queue(who.own("sqs"), settings.queue_url, settings.dead_letter_queue_url, settings.source_bucket)
+    replica_, manifest_, queue_ = replica(settings, who), manifest(settings, who), queue(settings, who)
     copier = Copier(
         source,
-        replica,
+        replica_,
         threshold=settings.multipart_threshold_bytes,
         max_bytes=settings.max_object_bytes,
         part_concurrency=settings.part_concurrency,
     )
     converger = Converger(
         source,
-        replica,
-        manifest,
-        queue,
+        replica_,
+        manifest_,
+        queue_,
         copier,
         scope=settings.scope,
         policy=settings.delete_policy,
@@ -58,11 +44,35 @@ def replicator(settings: Settings, who: Principals) -> Batch:
     )
     return Batch(
         converger,
-        manifest,
-        queue,
+        manifest_,
+        queue_,
         bucket=settings.source_bucket,
         account=settings.source_account_id,
         scope=settings.scope,
         concurrency=settings.batch_concurrency,
         max_receive_count=settings.max_receive_count,
     )
+
+
+def replica(settings: Settings, who: Principals) -> Replica:
+    return Replica(
+        who.own("s3"),
+        settings.replica_bucket,
+        settings.replica_account_id,
+        settings.replica_kms_key_arn,
+        settings.storage_class,
+    )
+
+
+def manifest(settings: Settings, who: Principals) -> Manifest:
+    return Manifest(
+        who.own("dynamodb"),
+        settings.manifest_table,
+        settings.source_bucket,
+        settings.manifest_shards,
+        settings.tombstone_days,
+    )
+
+
+def queue(settings: Settings, who: Principals) -> Queue:
+    return Queue(who.own("sqs"), settings.queue_url, settings.dead_letter_queue_url, settings.source_bucket)

@@ -10,11 +10,14 @@ import consumer_replicator
 import producer_events
 
 CORE = {
+    "breaker",
     "carried",
     "checksum",
     "deadline",
+    "delay",
     "discovery",
     "drift",
+    "drift_record",
     "drift_tally",
     "errors",
     "estimate",
@@ -24,6 +27,7 @@ CORE = {
     "key_ranges",
     "outcome",
     "parts",
+    "payload",
     "plan",
     "report",
     "report_charts",
@@ -31,10 +35,13 @@ CORE = {
     "report_page",
     "row",
     "row_item",
+    "run",
     "run_facts",
     "settings",
+    "tally",
     "verdict",
     "visible_key",
+    "watermark",
 }
 EDGES = {
     "aws_errors",
@@ -44,11 +51,31 @@ EDGES = {
     "manifest_scan",
     "principals",
     "queue",
+    "ranges_queue",
     "replica",
+    "run_files",
+    "runs",
     "source",
 }
-WITHOUT_BOTOCORE = {"batch", "converge", "copier", "tags", "wiring"}
-HANDLERS = {"handlers", "handlers.replicator", "handlers.telemetry"}
+WITHOUT_BOTOCORE = {
+    "batch",
+    "converge",
+    "copier",
+    "range_worker",
+    "reporting",
+    "settling",
+    "sweep",
+    "tags",
+    "transfer",
+    "transfer_wiring",
+    "wiring",
+}
+HANDLERS = {
+    "handlers",
+    "handlers.replicator",
+    "handlers.telemetry",
+    "handlers.transfer",
+}
 PURE_THIRD_PARTY = {"pydantic", "pydantic_core"}
 EXCEPTIONS = {"checksum": {"anycrc"}, "report_charts": {"leather"}, "report_page": {"jinja2", "markupsafe"}}
 """CRCs in native code: arithmetic as pure as zlib's, which the standard library has for CRC32 alone. Charts and

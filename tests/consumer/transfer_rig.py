@@ -16,6 +16,7 @@ from consumer_replicator.plan import DeletePolicy
 from consumer_replicator.queue import Queue
 from consumer_replicator.range_worker import RangeWorker
 from consumer_replicator.ranges_queue import RangesQueue, Step
+from consumer_replicator.replica import Replica
 from consumer_replicator.reporting import Reporting, Surroundings
 from consumer_replicator.run import Run
 from consumer_replicator.run_files import RunFiles
@@ -76,7 +77,7 @@ class TransferRig(Rig):
             runs=self.runs,
             files=self.files,
             reporting=Reporting(self.runs, self.files, surroundings, now=lambda: world.now),
-            sweep=Sweep(s3, REPLICA, CONSUMER, self.manifest, older_than=86_400),
+            sweep=Sweep(Replica(s3, REPLICA, CONSUMER, KEY_ARN, "preserve"), self.manifest, older_than=86_400),
         )
         unique = (f"{n:06x}" for n in itertools.count(1))
         self.transfer = Transfer(
