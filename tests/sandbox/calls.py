@@ -1,14 +1,18 @@
 """The record of AWS calls that the emulator keeps: every API request, who made it and what it was about."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Call:
     """One request. `time` is in seconds since 1970; `account` and `principal` are the caller's; S3 has bucket and key,
-    other services a resource (a table's or queue's name, a role's ARN); `error` is the code of a refused one."""
+    other services a resource (a table's or queue's name, a role's ARN); `error` is the code of a refused one;
+    `conditions` is what policies ask about besides (the recorder tells which).
+    """
 
     time: float
     milliseconds: float
@@ -21,6 +25,7 @@ class Call:
     key: str = ""
     resource: str = ""
     error: str = ""
+    conditions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def role(self) -> str:

@@ -87,6 +87,26 @@ def test_other_services_name_their_table_queue_and_role(aws: BareAccounts) -> No
     assert aws.calls(began)[3].operation == "ListFunctions"
 
 
+def test_what_policies_ask_about_besides_is_on_record(aws: BareAccounts, s3: Any) -> None:
+    place = {"Bucket": "recorded", "Key": "asked"}
+    dynamodb = aws.client("dynamodb", CONSUMER_ACCOUNT)
+    began = time.time()
+    written = s3.put_object(**place, Body=b"x", IfNoneMatch="*", Tagging="a=b")
+    s3.get_object(**place, VersionId=written["VersionId"], IfMatch=written["ETag"], ChecksumMode="ENABLED")
+    s3.list_objects_v2(Bucket="recorded", Prefix="a/")
+    refusal(dynamodb.put_item, TableName="missing", Item={"pk": {"S": "1"}})
+    refusal(dynamodb.delete_item, TableName="missing", Key={"other": {"N": "1"}})
+    refusal(aws.client("sts").assume_role, RoleArn="arn:aws:iam::1:role/x", RoleSessionName="xx", ExternalId="e" * 16)
+    assert [call.conditions for call in aws.calls(began)] == [
+        {"if-none-match": "*", "tags": "a=b"},
+        {"version": written["VersionId"], "if-match": written["ETag"], "checksum": "ENABLED"},
+        {"prefix": "a/"},
+        {"partition": "1"},
+        {"partition": ""},
+        {"external-id": True},
+    ]
+
+
 def test_a_refused_call_has_its_status_and_code(aws: BareAccounts, s3: Any) -> None:
     began = time.time()
     refusal(s3.get_object, Bucket="recorded", Key="missing")

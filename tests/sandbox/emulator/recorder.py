@@ -5,8 +5,11 @@
      "bucket": "...", "key": "..."}
 
 `account` is the caller's. Refused calls have an `error` (its code). In place of bucket and key other services have a
-`resource`: a table's or queue's name, a role's ARN. What MiniStack does inside itself is no API request and is not
-there: the mapping's ReceiveMessage and DeleteMessage, S3's events, a rule's deliveries.
+`resource`: a table's or queue's name, a role's ARN. What policies ask about besides, or what needs a permission of its
+own, is in `conditions` where there is any: S3's "version", "if-match", "if-none-match", "tags", "checksum", "kms-key",
+"prefix"; "partition", the one that DynamoDB writes; "external-id", whether STS was given one. What MiniStack does
+inside itself is no API request and is not there: the mapping's ReceiveMessage and DeleteMessage, S3's events, a rule's
+deliveries.
 """
 
 import json
@@ -52,6 +55,15 @@ BUCKET_OPERATIONS = {
     ("DELETE", ""): "DeleteBucket",
     ("POST", "delete"): "DeleteObjects",
 }
+# Name in the record -> where S3's request has it.
+S3_HEADERS = {
+    "if-match": "if-match",
+    "if-none-match": "if-none-match",
+    "tags": "x-amz-tagging",
+    "checksum": "x-amz-checksum-mode",
+    "kms-key": "x-amz-server-side-encryption-aws-kms-key-id",
+}
+S3_QUERIES = {"version": "versionId", "prefix": "prefix"}
 SUBRESOURCES = ("tagging", "attributes", "uploadId", "uploads", "list-type", "versions", "delete")
 
 
@@ -63,6 +75,8 @@ async def every_request_is_written_down(
     answer = await original(method, path, headers, body, query, *rest)
     record: dict[str, Any] = {"time": round(began, 6), "milliseconds": round(1000 * (time.time() - began), 3)}
     record |= what(method, path, headers, body, query) | who()
+    if asked := conditions(record["service"], record["operation"], headers, body, query):
+        record["conditions"] = asked
     record["status"] = status = answer[0]
     if status >= 400 and (found := ERROR_CODE.search(bytes(answer[2]))):
         record["error"] = (found[1] or found[2]).decode()
@@ -99,6 +113,21 @@ def of_s3(method: str, path: str, headers: dict[str, str], query: dict[str, Any]
     if not operation or (part == "" and extra(query)):
         operation = f"{method} ?{'&'.join(sorted(query))}"
     return {"service": "s3", "operation": operation, "bucket": bucket, "key": key}
+
+
+def conditions(
+    service: str, operation: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+) -> dict[str, Any]:
+    match service, operation:
+        case "s3", _:
+            given = {name: headers[header] for name, header in S3_HEADERS.items() if header in headers}
+            return given | {name: query[part][0] for name, part in S3_QUERIES.items() if part in query}
+        case "dynamodb", ("PutItem" | "DeleteItem"):
+            fields = json.loads(body)
+            return {"partition": (fields.get("Item") or fields.get("Key") or {}).get("pk", {}).get("S", "")}
+        case "sts", "AssumeRole":
+            return {"external-id": "ExternalId=" in body.decode(errors="replace")}
+    return {}
 
 
 def extra(query: dict[str, Any]) -> bool:
