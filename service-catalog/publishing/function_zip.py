@@ -30,6 +30,8 @@ CACHE = ROOT / ".build" / "wheels"
 RUNTIME = "3.13"
 COMPRESSION = 6  # 9 saves half a per cent of the size and takes three times as long
 HANDLER = "consumer_replicator.handlers.replicator"
+# The producer's template runs it from the same zip.
+CUSTOM_RESOURCE = "producer_events.custom_resource"
 OUR_PACKAGES = ("consumer_replicator", "producer_events")
 # Of these only what the handlers reach; the other wheels ship whole, less what wheels.NOT_SHIPPED names.
 REACHED_ONLY = (*OUR_PACKAGES, "aws_lambda_powertools", "jinja2")
@@ -112,7 +114,7 @@ def _with_data(modules: Iterable[Path]) -> Iterator[Path]:
 
 def _entry_points(root: Path) -> list[str]:
     handlers = (root / "consumer_replicator" / "handlers").glob("[!_]*.py")
-    return sorted({HANDLER, *(f"consumer_replicator.handlers.{handler.stem}" for handler in handlers)})
+    return sorted({HANDLER, CUSTOM_RESOURCE, *(f"consumer_replicator.handlers.{handler.stem}" for handler in handlers)})
 
 
 def _source(file: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import function_zip
 import pytest
-from function_zip import HANDLER, OUR_PACKAGES, ROOT, RUNTIME, build, machine_architecture
+from function_zip import CUSTOM_RESOURCE, HANDLER, OUR_PACKAGES, ROOT, RUNTIME, build, machine_architecture
 from interpreter import interpreter
 from wheels import ARCHITECTURES, SERVICES
 
@@ -153,8 +153,23 @@ def test_nothing_ships_but_the_handlers_and_what_they_need(names):
 
 
 def test_the_operators_command_line_does_not_ship(names):
-    assert "producer_events/object_event.py" in names
-    assert not {"producer_events/__main__.py", "producer_events/notifications.py"} & set(names)
+    assert {"producer_events/object_event.py", "producer_events/notifications.py"} < set(names)
+    assert not {"producer_events/__main__.py", "producer_events/replay.py"} & set(names)
+
+
+def test_the_producers_custom_resource_asks_s3_from_the_zip_alone_and_needs_no_compiled_module(unpacked):
+    """Its function is x86_64 whatever the zip was built for."""
+    code = f"""
+import os, sys
+os.environ["AWS_DEFAULT_REGION"] = "eu-west-1"
+from {CUSTOM_RESOURCE} import _s3, handler
+import producer_events.notifications
+assert _s3().meta.service_model.service_name == "s3"
+compiled = [name for name, module in sys.modules.items() if "{unpacked}" in (getattr(module, "__file__", None) or "")
+    and ".so" in module.__file__]
+assert compiled == [], compiled
+"""
+    assert foreign_modules(run_alone(unpacked, code, "-B"), unpacked) == {}
 
 
 def test_a_file_named_after_a_module_ships_with_it_and_changes_the_zip(project):
