@@ -54,7 +54,9 @@ class Producer:
 
 @dataclass(frozen=True)
 class Consumer:
-    """What the consumer's stack made. `queue_url` is the objects queue, `table` the manifest."""
+    """What the consumer's stack made. `queue_url` is the objects queue, `table` the manifest, `function_name` the
+    replicator's, `transfer_name` that of the function that reconciles.
+    """
 
     bucket: str
     kms_key_arn: str
@@ -62,9 +64,12 @@ class Consumer:
     queue_url: str
     dead_letter_queue_url: str
     undelivered_events_url: str
+    ranges_queue_url: str
+    ranges_dead_letter_queue_url: str
     table: str
     function_name: str
     function_role_arn: str
+    transfer_name: str
     account_id: str = CONSUMER_ACCOUNT
 
     @classmethod
@@ -76,9 +81,12 @@ class Consumer:
             queue_url=outputs["ObjectsQueueUrl"],
             dead_letter_queue_url=outputs["DeadLetterQueueUrl"],
             undelivered_events_url=outputs["UndeliveredEventsUrl"],
+            ranges_queue_url=outputs["RangesQueueUrl"],
+            ranges_dead_letter_queue_url=outputs["RangesDeadLetterQueueUrl"],
             table=outputs["ManifestTableName"],
             function_name=outputs["ReplicatorName"],
             function_role_arn=outputs["ReplicatorRoleArn"],
+            transfer_name=outputs["TransferName"],
         )
 
     @property

@@ -26,6 +26,7 @@ HEADERS = (
     "WebsiteRedirectLocation",
 )
 PROVENANCE = frozenset({"hydration-source", "hydration-generation"})  # the replica's own metadata, documented
+RESERVED = "_s3-hydration/"  # where the replica bucket keeps the product's reports; never replicated, documented
 CHUNK = 1 << 20
 EXCERPT = 120
 
@@ -86,11 +87,14 @@ def compare(
     checked: Callable[[int, int], None] = lambda _done, _of: None,
     workers: int = 8,
 ) -> Verdict:
-    """Reads both buckets in full. `replica_key` is the ARN every replica must be encrypted under; `storage_class` is
-    "preserve" or the class every replica must have; `wanted` tells which source keys are to be replicated at all;
-    `checked(done, of)` is called for every object as it is done with.
+    """Reads both buckets in full, but for the reserved prefix.
+
+    `replica_key` is the ARN every replica must be encrypted under; `storage_class` is "preserve" or the class every
+    replica must have; `wanted` tells which source keys are to be replicated at all; `checked(done, of)` is called for
+    every object as it is done with.
     """
-    here, there = {key for key in keys(source) if wanted(key)}, set(keys(replica))
+    here, there = ({key for key in keys(each) if not key.startswith(RESERVED)} for each in (source, replica))
+    here = set(filter(wanted, here))
     differences = [Difference(key, "missing", "present", None) for key in here - there]
     differences += [Difference(key, "extra", None, "present") for key in there - here]
     differences += unfinished_uploads(replica)

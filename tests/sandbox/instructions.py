@@ -2,6 +2,7 @@
 
 from typing import Any
 
+RECONCILE = "aws lambda invoke --function-name {} --payload '{{}}' answer.json && cat answer.json"
 ACCOUNTS = {"producer": "put objects here", "consumer": "their replicas appear here"}
 
 
@@ -12,6 +13,8 @@ def instructions(facts: dict[str, Any], *, detached: bool) -> str:
         lines += ["", f"# {account}, account {its['account_id']}: {what}"]
         lines += [f"export {name}={value}" for name, value in its["environment"].items()]
         lines += [f"export BUCKET={its['bucket']}"]
+    lines += ["", "# with the consumer's exports in place: compare everything, repair what differs"]
+    lines += [RECONCILE.format(facts["consumer"]["transfer_name"])]
     lines += ["", "# with one account's exports in place"]
     lines += clients(facts["endpoint_url"], facts["region"])
     lines += ["", "The same facts for scripts: .build/sandbox/sandbox.json"]

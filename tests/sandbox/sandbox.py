@@ -28,8 +28,16 @@ from tests.sandbox.emulator_process import ENVIRONMENT, ROOT, EmulatorProcess, S
 from tests.sandbox.stacks import deploy
 
 ARTIFACTS = f"s3-hydration-artifacts-{CONSUMER_ACCOUNT}"
-# Short, so that a confirmed delete comes soon; few workers, because every one is a Python process of this machine.
-CONSUMER_DEFAULTS = {"FunctionTimeoutSeconds": "10", "MaximumConcurrency": "4"}
+CONSUMER_DEFAULTS = {
+    # Short, so that a confirmed delete comes soon; few workers, because every one is a Python process of this machine.
+    "FunctionTimeoutSeconds": "10",
+    "MaximumConcurrency": "4",
+    # A reconcile comes when it is asked for, and believes what is older than a moment to be lost.
+    "ScheduleState": "DISABLED",
+    "LagObjectiveSeconds": "2",
+    "TransferTimeoutSeconds": "60",
+    "TransferConcurrency": "2",
+}
 Parameters = Mapping[str, Mapping[str, str]]
 
 
@@ -127,9 +135,9 @@ class Sandbox:
             raise SandboxError(f"{function_name} failed: {body}")
         return body
 
-    def function_log(self, lines: int = 50) -> str:
-        """The end of what the function logged."""
-        group = f"/aws/lambda/{self.consumer.function_name}"
+    def function_log(self, lines: int = 50, function_name: str = "") -> str:
+        """The end of what a function logged, by default the replicator."""
+        group = f"/aws/lambda/{function_name or self.consumer.function_name}"
         pages = self.client("logs", CONSUMER_ACCOUNT).get_paginator("filter_log_events").paginate(logGroupName=group)
         events = sorted((event for page in pages for event in page["events"]), key=lambda event: event["timestamp"])
         return "\n".join(event["message"].rstrip("\n") for event in events[-lines:])
@@ -147,7 +155,9 @@ class Sandbox:
     def _deploy_consumer(self, producer: Producer, package: Path) -> Consumer:
         s3 = self.client("s3", CONSUMER_ACCOUNT)
         s3.create_bucket(Bucket=ARTIFACTS)
-        s3.put_object(Bucket=ARTIFACTS, Key=package.name, Body=package.read_bytes())
+        for file in (package, template("consumer")):
+            s3.put_object(Bucket=ARTIFACTS, Key=file.name, Body=file.read_bytes())
+        where = f"{self.endpoint_url}/{ARTIFACTS}/{template('consumer').name}"
         parameters = {
             "ProducerAccountId": producer.account_id,
             "ProducerBucketName": producer.bucket,
@@ -164,7 +174,7 @@ class Sandbox:
             **self._parameters.get("consumer", {}),
         }
         cloudformation = self.client("cloudformation", CONSUMER_ACCOUNT)
-        return Consumer.of(deploy(cloudformation, "s3-hydration", template("consumer"), parameters))
+        return Consumer.of(deploy(cloudformation, "s3-hydration", where, parameters))
 
     def _network(self) -> dict[str, str]:
         """A VPC with two subnets behind one route table, as the product expects to find in a real account."""

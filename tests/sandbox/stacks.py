@@ -9,12 +9,16 @@ from botocore.exceptions import ClientError, WaiterError
 from tests.sandbox.emulator_process import SandboxError
 
 
-def deploy(cloudformation: Any, name: str, template: Path, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Creates the stack and returns its outputs. SandboxError names the first resource that failed, and why."""
+def deploy(cloudformation: Any, name: str, template: Path | str, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Creates the stack and returns its outputs. SandboxError names the first resource that failed, and why.
+
+    `template`: a file, or the address of a larger one in a bucket.
+    """
+    given = {"TemplateURL": template} if isinstance(template, str) else {"TemplateBody": template.read_text()}
     try:
         cloudformation.create_stack(
             StackName=name,
-            TemplateBody=template.read_text(),
+            **given,
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_NAMED_IAM"],
         )

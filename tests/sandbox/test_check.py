@@ -10,6 +10,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from producer_events.scope import RESERVED_PREFIXES
 from tests.odd_keys import ODD_KEYS
 from tests.sandbox import check
 
@@ -181,6 +182,13 @@ def test_keys_that_are_not_wanted_are_wrong_only_where_they_were_replicated(s3: 
     s3.put_object(Bucket="source", Key="out/2")
     s3.put_object(Bucket="replica", Key="out/2")
     assert found(s3, wanted=lambda key: not key.startswith("out/")) == [("out/2", "extra")]
+
+
+def test_what_the_product_keeps_for_itself_is_no_replica(s3: S3) -> None:
+    s3.put_object(Bucket="replica", Key=f"{check.RESERVED}reports/1/report.html", Body=b"x")
+    s3.put_object(Bucket="source", Key=f"{check.RESERVED}a", Body=b"x")
+    assert verdict(s3).differences == ()
+    assert (check.RESERVED,) == RESERVED_PREFIXES
 
 
 def test_every_object_is_reported_as_it_is_checked(s3: S3) -> None:

@@ -163,3 +163,88 @@ def test_plain_http_on_loopback_passes_a_policy_that_asks_for_tls(
     aws.client("s3").put_bucket_policy(Bucket="permitted", Policy=json.dumps({"Statement": [insecure]}))
     s3 = session(aws, copier("sts"), READER, ExternalId="secret")("s3")
     s3.put_object(Bucket="permitted", Key="tls", Body=b"x")
+
+
+class TestConditions:
+    """What a request says about itself, as the products' policies ask for it."""
+
+    NAMED: ClassVar = {"ServerSideEncryption": "aws:kms"}
+
+    @pytest.fixture
+    def only_this_key(self, aws: BareAccounts, copier: Callable[[str], Any]) -> tuple[Any, str]:
+        """S3 as a role that may write with the key that is named here and no other; and the key."""
+        key = aws.key()
+        aws.bucket("conditional")
+        write = {"Action": ["s3:PutObject", "kms:*"], "Resource": "*"}
+        named = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+        other = {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"}
+        denied = [
+            other | {"Condition": {"StringNotEquals": {named: key}}},
+            other | {"Condition": {"Null": {named: "true"}}},
+        ]
+        policy = json.dumps({"Statement": [{"Effect": "Allow"} | write, *denied]})
+        aws.client("iam").put_role_policy(RoleName="reader", PolicyName="conditional", PolicyDocument=policy)
+        return session(aws, copier("sts"), READER, ExternalId="secret")("s3"), key
+
+    def test_a_write_names_its_key(self, aws: BareAccounts, only_this_key: tuple[Any, str]) -> None:
+        s3, key = only_this_key
+        s3.put_object(Bucket="conditional", Key="a", Body=b"x", SSEKMSKeyId=key, **self.NAMED)
+        upload = s3.create_multipart_upload(Bucket="conditional", Key="b", SSEKMSKeyId=key, **self.NAMED)["UploadId"]
+        s3.upload_part(Bucket="conditional", Key="b", UploadId=upload, PartNumber=1, Body=b"x")
+        for refused in ({"SSEKMSKeyId": aws.key(), **self.NAMED}, self.NAMED, {}):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                s3.put_object(Bucket="conditional", Key="a", Body=b"x", **refused)
+        aws.client("iam").delete_role_policy(RoleName="reader", PolicyName="conditional")
+
+    def test_an_item_has_a_leading_key(self, aws: BareAccounts, copier: Callable[[str], Any]) -> None:
+        root = aws.client("dynamodb")
+        root.create_table(
+            TableName="led",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        )
+        condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["run#*"]}}
+        statement = {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*", "Condition": condition}
+        policy = json.dumps({"Statement": [statement]})
+        aws.client("iam").put_role_policy(RoleName="reader", PolicyName="led", PolicyDocument=policy)
+        dynamodb = session(aws, copier("sts"), READER, ExternalId="secret")("dynamodb")
+        own, other = {"pk": {"S": "run#1"}}, {"pk": {"S": "rows"}}
+        dynamodb.put_item(TableName="led", Item=own)
+        dynamodb.get_item(TableName="led", Key=own)
+        dynamodb.batch_get_item(RequestItems={"led": {"Keys": [own]}})
+        dynamodb.delete_item(TableName="led", Key=own)
+        for call, asked in (
+            (dynamodb.put_item, {"TableName": "led", "Item": other}),
+            (dynamodb.get_item, {"TableName": "led", "Key": other}),
+            (dynamodb.delete_item, {"TableName": "led", "Key": other}),
+            (dynamodb.batch_get_item, {"RequestItems": {"led": {"Keys": [own, other]}}}),
+        ):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                call(**asked)
+
+    def test_a_listing_has_a_prefix(self, aws: BareAccounts, copier: Callable[[str], Any]) -> None:
+        aws.bucket("prefixed")
+        condition = {"StringLike": {"s3:prefix": "own/*"}}
+        statement = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*", "Condition": condition}
+        policy = json.dumps({"Statement": [statement]})
+        aws.client("iam").put_role_policy(RoleName="reader", PolicyName="prefixed", PolicyDocument=policy)
+        s3 = session(aws, copier("sts"), READER, ExternalId="secret")("s3")
+        s3.list_objects_v2(Bucket="prefixed", Prefix="own/ä +")
+        for refused in ({}, {"Prefix": "other/"}):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                s3.list_objects_v2(Bucket="prefixed", **refused)
+
+    def test_a_batch_of_messages_needs_the_permission_of_one(
+        self, aws: BareAccounts, copier: Callable[[str], Any]
+    ) -> None:
+        url = aws.client("sqs").create_queue(QueueName="batched")["QueueUrl"]
+        statement = {"Effect": "Allow", "Action": ["sqs:SendMessage", "sqs:ReceiveMessage"], "Resource": "*"}
+        policy = json.dumps({"Statement": [statement]})
+        aws.client("iam").put_role_policy(RoleName="reader", PolicyName="batched", PolicyDocument=policy)
+        sqs = session(aws, copier("sts"), READER, ExternalId="secret")("sqs")
+        sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "x"}])
+        (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+        handle = {"Id": "1", "ReceiptHandle": message["ReceiptHandle"]}
+        with pytest.raises(ClientError, match="AccessDenied"):
+            sqs.delete_message_batch(QueueUrl=url, Entries=[handle])

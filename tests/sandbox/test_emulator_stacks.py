@@ -49,3 +49,15 @@ def test_composite_alarms_and_metric_math_are_deployed_and_deleted(aws: BareAcco
     cloudformation.delete_stack(StackName="alarms")
     cloudformation.get_waiter("stack_delete_complete").wait(StackName="alarms", WaiterConfig={"Delay": 0.1})
     assert aws.client("cloudwatch").describe_alarms(**kinds)["CompositeAlarms"] == []
+
+
+def test_a_function_may_loop_if_its_template_says_so(aws: BareAccounts) -> None:
+    properties = {"Role": "arn:aws:iam::111111111111:role/any", "Code": {"ZipFile": "x"}, "Runtime": "python3.13"}
+    functions = {
+        name: {"Type": "AWS::Lambda::Function", "Properties": {**properties, "FunctionName": name, **more}}
+        for name, more in {"looping": {"RecursiveLoop": "Allow"}, "straight": {}}.items()
+    }
+    deployed(aws, "loops", **functions)
+    lambda_ = aws.client("lambda")
+    found = {name: lambda_.get_function_recursion_config(FunctionName=name)["RecursiveLoop"] for name in functions}
+    assert found == {"looping": "Allow", "straight": "Terminate"}

@@ -186,7 +186,12 @@ class TestCommandLine:
         out, err = capsys.readouterr()
         assert f"export AWS_ACCESS_KEY_ID={PRODUCER_ACCOUNT}" in out
         assert f"export AWS_ACCESS_KEY_ID={CONSUMER_ACCOUNT}" in out
-        for client in ("aws s3 cp", "rclone copy", "s5cmd --endpoint-url http://127.0.0.1:"):
+        for client in (
+            "aws lambda invoke --function-name s3-hydration-transfer --payload '{}'",
+            "aws s3 cp",
+            "rclone copy",
+            "s5cmd --endpoint-url http://127.0.0.1:",
+        ):
             assert client in out
         assert err.endswith("sandbox: stopped\n")
         assert not running.FACTS.exists()
