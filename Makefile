@@ -8,6 +8,8 @@ PYTHON_  := $(VENV)/bin/python
 EMULATOR := .build/emulator
 PEERS    := .build/peers
 NODE     := .build/node
+GUARD    := .build/lint
+CHECKOV  := .build/checkov
 CODE     := producer_events consumer_replicator service-catalog tests
 DIR      ?=
 ARGS     ?=
@@ -27,6 +29,12 @@ $(PEERS)/.installed: tests/bench/requirements.txt tests/set-up.sh
 $(NODE)/.installed: tests/node/requirements.txt tests/node/set-up.sh tests/set-up.sh
 	@tests/node/set-up.sh $(NODE)
 
+$(GUARD)/.installed: tests/lint/package-lock.json tests/lint/.npmrc tests/node/install.sh $(NODE)/.installed
+	@tests/node/install.sh $(GUARD) tests/lint
+
+$(CHECKOV)/.installed: tests/lint/requirements.txt tests/set-up.sh
+	@tests/set-up.sh $(CHECKOV) $<
+
 setup: $(VENV)/.installed $(EMULATOR)/.installed
 
 demo: setup ## two accounts on this machine, real files replicated and proven byte for byte (DIR=folder of your own)
@@ -41,11 +49,12 @@ test: setup lint ## lint, types, templates, and every test
 bench: $(VENV)/.installed $(PEERS)/.installed ## drift detection against rclone, aws-cli and s5cmd, as ratios (ARGS="--objects 10000 --runs 5")
 	@$(PYTHON_) -m tests.bench $(ARGS)
 
-lint: $(VENV)/.installed ## ruff, mypy --strict, cfn-lint
+lint: $(VENV)/.installed $(GUARD)/.installed $(CHECKOV)/.installed ## ruff, mypy --strict, cfn-lint, cfn-guard, checkov
 	@$(PYTHON_) -m ruff check $(CODE)
 	@$(PYTHON_) -m ruff format --check $(CODE)
 	@$(PYTHON_) -m mypy
 	@$(VENV)/bin/cfn-lint service-catalog/producer/template.yaml service-catalog/consumer/template.yaml
+	@$(PYTHON_) -m tests.lint
 
 format: $(VENV)/.installed ## ruff's formatter and its safe fixes
 	@$(PYTHON_) -m ruff check --fix $(CODE)

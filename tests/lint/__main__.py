@@ -1,0 +1,33 @@
+"""cfn-guard with Control Tower's rules, and checkov, over the templates: python -m tests.lint"""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.lint import cfn_guard, checkov, rendered, suppressions
+from tests.lint.finding import Finding, LinterFailed
+
+
+def findings() -> set[Finding]:
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(2) as linters:
+        paths = rendered.write(Path(folder))
+        running = [linters.submit(each.findings, paths) for each in (cfn_guard, checkov)]
+        return set[Finding]().union(*(each.result() for each in running))
+
+
+def main() -> int:
+    reasons = suppressions.read(suppressions.FILE.read_text())
+    try:
+        faults = suppressions.faults(findings(), reasons)
+    except LinterFailed as failure:
+        faults = [str(failure)]
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    if not faults:
+        print(f"cfn-guard and checkov: nothing but what {suppressions.FILE.name} has a reason for ({len(reasons)})")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
