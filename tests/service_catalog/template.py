@@ -106,6 +106,17 @@ class Stack:
                 return self.value(argument[0]) == self.value(argument[1])
         raise NotImplementedError(function)
 
+    def refusals(self) -> list[str]:
+        """What `Rules` say against the parameters. Rules about what only AWS knows (of a VPC, say) are left out."""
+        rules = self.template.body["Rules"].values()
+        applied = [rule for rule in rules if "RuleCondition" not in rule or self._holds(rule["RuleCondition"])]
+        return [
+            str(assertion["AssertDescription"])
+            for rule in applied
+            for assertion in rule["Assertions"]
+            if "Fn::EachMemberIn" not in assertion["Assert"] and not self._holds(assertion["Assert"])
+        ]
+
     def value(self, node: Any) -> Any:
         if isinstance(node, Mapping):
             if len(node) == 1 and ("Ref" in node or next(iter(node)).startswith("Fn::")):
@@ -116,7 +127,7 @@ class Stack:
             return [each for each in map(self.value, node) if each is not NO_VALUE]
         return str(node) if isinstance(node, str) else node
 
-    def _call(self, function: str, argument: Any) -> Any:
+    def _call(self, function: str, argument: Any) -> Any:  # noqa: PLR0911 one for each function
         match function:
             case "Ref":
                 return self._ref(argument)
@@ -127,6 +138,11 @@ class Stack:
                 return self.value(argument[1 if self.condition(argument[0]) else 2])
             case "Fn::Join":
                 return argument[0].join(self.value(argument[1]))
+            case "Fn::Split":
+                return self.value(argument[1]).split(argument[0])
+            case "Fn::Select":
+                index, entries = map(self.value, argument)
+                return entries[int(index)]
             case "Fn::FindInMap":
                 mapping, top, second = map(self.value, argument)
                 return self.template.body["Mappings"][mapping][top][second]
@@ -155,6 +171,8 @@ class Stack:
                 return f"arn:aws:events:{REGION}:{self.template.account}:event-bus/{name}"
             case "AWS::SQS::Queue", "QueueName":
                 return name
+            case "AWS::Logs::LogGroup", "Arn":
+                return f"arn:aws:logs:{REGION}:{self.template.account}:log-group:{name}:*"
         return f"{logical_id}.{attribute}"
 
     def _sub(self, text: str, names: Mapping[str, Any]) -> str:

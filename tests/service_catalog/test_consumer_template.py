@@ -1,12 +1,17 @@
 """The consumer's two functions: their settings, queues, permissions, schedules and network."""
 
 import json
+import re
 from fnmatch import fnmatchcase
 
 import pytest
 
 from consumer_replicator.carried import PRESERVE, WRITABLE_STORAGE_CLASSES
+from consumer_replicator.drift import DriftKind
+from consumer_replicator.errors import FAILURE_CODES
+from consumer_replicator.estimate import GB_SECOND, PRICES
 from consumer_replicator.handlers.telemetry import NAMESPACE, run_measures
+from consumer_replicator.outcome import SkipReason
 from consumer_replicator.payload import Mode, Payload
 from consumer_replicator.row_item import address
 from consumer_replicator.run_files import ROOT
@@ -351,11 +356,14 @@ def test_no_policy_ever_allows_deleting_a_version():
 
 def test_no_action_is_a_wildcard_but_the_accounts_own_on_its_key():
     wild = [(each.where, each.actions) for each in POLICIES if each.allows and any("*" in a for a in each.actions)]
-    assert wild == [("ReplicaKey", ["kms:*"])]
+    assert [each for each in wild if each[0] != "WatchingKey"] == [("ReplicaKey", ["kms:*"])]
 
 
 def test_the_key_is_nobodys_outside_the_account():
-    assert [each.principals for each in POLICIES if each.kind == "key"] == [[f"arn:aws:iam::{CONSUMER_ACCOUNT}:root"]]
+    account = f"arn:aws:iam::{CONSUMER_ACCOUNT}:root"
+    assert [each.principals for each in POLICIES if each.where == "ReplicaKey"] == [[account]]
+    watching = [each.principals for each in POLICIES if each.where == "WatchingKey"]
+    assert watching == [[account], ["cloudwatch.amazonaws.com"], [f"logs.{REGION}.amazonaws.com"]]
 
 
 def test_only_the_making_of_network_interfaces_knows_no_resource():
@@ -571,3 +579,292 @@ def test_the_dynamodb_endpoint_leads_to_the_manifest_only():
     assert grant.resources == ["Manifest.Arn"]
     keeping = granted(STACK) | granted(STACK, where="TransferRole")
     assert set(grant.actions) == {action for action in keeping if action.startswith("dynamodb:")}
+
+
+# --- Events are kept, logs are encrypted, traces are asked for
+
+
+def test_events_are_kept_for_a_replay_as_long_as_the_parameter_says_and_not_at_all_with_none():
+    (archive,) = [each for _, each in CONSUMER.resolve(ArchiveDays="30").of_type("AWS::Events::Archive")]
+    assert (archive["RetentionDays"], archive["SourceArn"]) == ("30", STACK.output("EventBusArn"))
+    assert archive["EventPattern"] == {"account": [PRODUCER_ACCOUNT], "source": ["aws.s3"]}
+    assert list(CONSUMER.resolve(ArchiveDays="0").of_type("AWS::Events::Archive")) == []
+
+
+def test_the_longest_instance_name_still_names_an_archive():
+    """48 characters: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_CreateArchive.html"""
+    ((_, archive),) = CONSUMER.resolve(InstanceName="a" * 26).of_type("AWS::Events::Archive")
+    assert len(archive["ArchiveName"]) <= 48
+
+
+@both_functions
+def test_a_functions_log_is_encrypted_under_a_key_that_admits_exactly_such_logs(function):
+    group = STACK.properties(f"{function}Logs")
+    assert (group["KmsKeyId"], group["RetentionInDays"]) == ("WatchingKey.Arn", "30")
+    (grant,) = [each for each in POLICIES if each.principals == [f"logs.{REGION}.amazonaws.com"]]
+    pattern = grant.condition("ArnLike", "kms:EncryptionContext:aws:logs:arn")
+    assert fnmatchcase(f"arn:aws:logs:{REGION}:{CONSUMER_ACCOUNT}:log-group:{group['LogGroupName']}", pattern)
+
+
+@both_functions
+def test_nothing_is_traced_unless_it_is_asked_for(function):
+    assert STACK.properties(function)["TracingConfig"] == {"Mode": "PassThrough"}
+    active = CONSUMER.resolve(TracingMode="Active")
+    assert active.properties(function)["TracingConfig"] == {"Mode": "Active"}
+    more = granted(active, where=f"{function}Role") - granted(STACK, where=f"{function}Role")
+    assert more == {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+
+
+def test_the_manifests_throughput_is_bounded_only_where_a_bound_is_given():
+    assert "OnDemandThroughput" not in STACK.properties("Manifest")
+    bounded = CONSUMER.resolve(ManifestMaxWriteUnits="1000").properties("Manifest")
+    assert bounded["OnDemandThroughput"] == {"MaxReadRequestUnits": "-1", "MaxWriteRequestUnits": "1000"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"S3PrefixListId": "pl-63a5400a"}, "or neither"),
+        ({"DynamoDBPrefixListId": "pl-02cd2c6b"}, "or neither"),
+        ({"BucketName": PRODUCER.resolve().output("BucketName")}, "cannot be the source bucket"),
+    ],
+)
+def test_a_contradiction_is_refused_before_anything_is_made(parameters, said):
+    (refusal,) = CONSUMER.resolve(**parameters).refusals()
+    assert said in refusal
+
+
+def test_a_read_role_of_another_account_which_no_rule_can_see_is_refused_by_the_functions_settings():
+    with pytest.raises(ValueError, match=f"not a role of account {PRODUCER_ACCOUNT}"):
+        settings(CrossAccountRoleArn="arn:aws:iam::333333333333:role/s3-hydration-read")
+
+
+# --- Alarms and dashboard show what the code emits
+
+ALARMS = dict(STACK.of_type("AWS::CloudWatch::Alarm"))
+DASHBOARD = json.loads(STACK.properties("Dashboard")["DashboardBody"])
+SIMPLE = {"ObjectsReplicated", "BytesReplicated", "ReplicationLag", "TagsReplicated", "DeletesApplied", "WatermarkAge"}
+SIMPLE |= {"RunsFailed", "RunsCompleted", "DeletesHeld"}
+BY_DIMENSION = {
+    "ObjectsFailed": ("code", set(FAILURE_CODES)),
+    "ObjectsSkipped": ("reason", {reason.value for reason in SkipReason}),
+    "DriftFound": ("kind", {kind.value for kind in DriftKind}),
+}
+
+
+def watched_codes(name):
+    metrics = [each["MetricStat"]["Metric"] for each in ALARMS[name]["Metrics"] if "MetricStat" in each]
+    return {d["Value"] for metric in metrics for d in metric["Dimensions"] if d["Name"] == "code"}
+
+
+def widget_metrics():
+    """(namespace, name, {dimension: value}) of every metric on the dashboard, but those that are searched for."""
+    for widget in DASHBOARD["widgets"]:
+        for row in widget["properties"].get("metrics", []):
+            if isinstance(row[0], str):
+                words = [each for each in row if isinstance(each, str)]
+                yield words[0], words[1], dict(zip(words[2::2], words[3::2], strict=True))
+
+
+def alarm_metrics():
+    for alarm in ALARMS.values():
+        plain = [alarm] if "MetricName" in alarm else [each["MetricStat"]["Metric"] for each in alarm["Metrics"][1:]]
+        for metric in plain:
+            dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
+            yield metric["Namespace"], metric["MetricName"], dimensions
+
+
+@pytest.mark.parametrize("metrics", [alarm_metrics, widget_metrics], ids=["alarms", "dashboard"])
+def test_a_metric_that_is_watched_is_one_that_the_code_emits(metrics):
+    ours = [(name, dimensions) for namespace, name, dimensions in metrics() if namespace == NAMESPACE]
+    assert ours
+    for name, dimensions in ours:
+        assert dimensions.pop("service") == "s3-hydration"
+        if name in BY_DIMENSION:
+            dimension, values = BY_DIMENSION[name]
+            assert set(dimensions) == {dimension}
+            assert dimensions[dimension] in values
+        else:
+            assert (name in SIMPLE, dimensions) == (True, {})
+
+
+def test_a_metric_that_is_searched_for_has_the_dimensions_that_the_code_gives_it():
+    rows = [row[0] for widget in DASHBOARD["widgets"] for row in widget["properties"].get("metrics", [])]
+    searches = [row["expression"] for row in rows if isinstance(row, dict) and "SEARCH" in row["expression"]]
+    form = rf"SEARCH\('{{{NAMESPACE},service,(\w+)}} MetricName=\"(\w+)\" service=\"s3-hydration\"', 'Sum', 300\)"
+    found = {re.fullmatch(form, each).groups() for each in searches}
+    assert found == {(BY_DIMENSION[name][0], name) for name in ("ObjectsFailed", "ObjectsSkipped")}
+
+
+def test_every_failure_code_but_bad_input_wakes_somebody_and_none_twice():
+    """Bad input is in the dead-letter queue, which has an alarm."""
+    by_alarm = {name: watched_codes(name) for name in ALARMS if "Metrics" in ALARMS[name]}
+    watched = sorted(code for codes in by_alarm.values() for code in codes)
+    assert watched == sorted(name for name, code in FAILURE_CODES.items() if code.error_class.value != "bad-input")
+
+
+def test_kms_has_an_alarm_of_its_own_and_so_have_roles_objects_and_what_passes():
+    assert watched_codes("KmsDenied") == {name for name in FAILURE_CODES if "kms" in name}
+    assert watched_codes("AccessDenied") == {name for name in FAILURE_CODES if "denied" in name and "kms" not in name}
+    permanent = {name for name, code in FAILURE_CODES.items() if code.error_class.value == "permanent"}
+    assert watched_codes("ObjectsRefused") == {name for name in permanent if "denied" not in name}
+
+
+def test_an_alarm_on_metric_math_has_one_answer_and_no_more_metrics_than_cloudwatch_takes():
+    """Ten: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create-alarm-on-metric-math-expression.html"""
+    math = [alarm["Metrics"] for alarm in ALARMS.values() if "Metrics" in alarm]
+    assert math
+    for metrics in math:
+        assert [each["ReturnData"] for each in metrics] == [True] + [False] * (len(metrics) - 1)
+        assert len(metrics) - 1 <= 10
+        assert all(re.fullmatch(r"[a-z]\w*", each["Id"]) for each in metrics)
+
+
+def test_the_lag_alarm_is_about_the_slowest_hundredth_and_the_objective():
+    alarm = CONSUMER.resolve(LagObjectiveSeconds="60").properties("ReplicationLagTooLong")
+    assert (alarm["ExtendedStatistic"], alarm["Threshold"]) == ("p99", "60")
+
+
+def test_drift_that_nobody_knew_of_is_summed_against_the_parameter():
+    """What failed has alarms of its own, and what is unfinished is being worked on."""
+    metrics = [each["MetricStat"]["Metric"] for each in ALARMS["DriftAboveThreshold"]["Metrics"][1:]]
+    kinds = {each["Value"] for metric in metrics for each in metric["Dimensions"] if each["Name"] == "kind"}
+    assert kinds == {kind.value for kind in DriftKind} - {"failed", "unfinished"}
+    assert ALARMS["DriftAboveThreshold"]["Threshold"] == STACK.parameters["DriftAlarmObjects"]
+
+
+def test_a_rule_on_a_bus_of_its_own_is_watched_by_bus_and_rule():
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html"""
+    dimensions = {each["Name"]: each["Value"] for each in ALARMS["RuleFailedInvocations"]["Dimensions"]}
+    rule = STACK.properties("ObjectEvents")
+    assert dimensions == {"EventBusName": rule["EventBusName"], "RuleName": rule["Name"]}
+
+
+def test_the_dashboard_answers_three_questions_and_shows_every_alarm():
+    questions = [each["properties"]["markdown"] for each in DASHBOARD["widgets"] if each["type"] == "text"]
+    assert [re.match(r"## ([\w ]+\?)", each)[1] for each in questions] == [
+        "Is it keeping up?",
+        "What is stuck?",
+        "What did it cost?",
+    ]
+    (shown,) = [each["properties"]["alarms"] for each in DASHBOARD["widgets"] if each["type"] == "alarm"]
+    assert sorted(shown) == sorted(f"{name}.Arn" for name in ALARMS)
+
+
+def test_the_dashboard_shows_drift_of_every_kind():
+    shown = {dimensions["kind"] for _, name, dimensions in widget_metrics() if name == "DriftFound"}
+    assert shown == {kind.value for kind in DriftKind}
+
+
+def test_the_dashboards_widgets_do_not_overlap_and_fit_its_grid():
+    cells = [
+        (x, y)
+        for each in DASHBOARD["widgets"]
+        for x in range(each["x"], each["x"] + each["width"])
+        for y in range(each["y"], each["y"] + each["height"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) == 23
+
+
+@pytest.mark.parametrize("processor", ["arm64", "x86_64"])
+def test_the_dashboards_prices_are_the_estimates_and_the_memory_is_the_functions(processor):
+    stack = CONSUMER.resolve(Architecture=processor, MemorySize="512", TransferMemorySize="2048")
+    rows = [
+        row[0]
+        for widget in json.loads(stack.properties("Dashboard")["DashboardBody"])["widgets"]
+        for row in widget["properties"].get("metrics", [])
+        if isinstance(row[0], dict)
+    ]
+    costs = {row["id"]: row["expression"] for row in rows}
+    prices = {name: [float(each) for each in re.findall(r"0\.\d+", costs[name])] for name in costs}
+    assert prices["lambda"] == pytest.approx([GB_SECOND[processor], PRICES["lambda requests"]])
+    assert prices["dynamodb"] == pytest.approx([PRICES["dynamodb writes"], PRICES["dynamodb reads"]])
+    assert prices["s3"] == pytest.approx([PRICES["s3 writes and lists"], PRICES["s3 reads"]])
+    assert prices["sqs"] == pytest.approx([PRICES["sqs"]])
+    assert "* 512 " in costs["lambda"]
+    assert "* 2048)" in costs["lambda"]
+
+
+# --- What an operator starts
+
+DOCUMENTS = {name: each["Content"] for name, each in STACK.of_type("AWS::SSM::Document")}
+
+
+def steps(document):
+    return {step["name"]: step for step in DOCUMENTS[document]["mainSteps"]}
+
+
+@pytest.mark.parametrize("document", ["BackfillAction", "ReconcileAction", "RedriveAction"])
+def test_a_document_does_its_work_in_a_role_that_only_automation_of_this_account_takes(document):
+    content = DOCUMENTS[document]
+    assert content["assumeRole"] == "{{ AutomationAssumeRole }}"
+    assert content["parameters"]["AutomationAssumeRole"]["default"] == STACK.value(
+        {"Fn::GetAtt": ["ActionsRole", "Arn"]}
+    )
+    (trust,) = [each for each in POLICIES if (each.where, each.kind) == ("ActionsRole", "trust")]
+    assert trust.principals == ["ssm.amazonaws.com"]
+    assert trust.condition("StringEquals", "aws:SourceAccount") == CONSUMER_ACCOUNT
+    assert trust.condition("ArnLike", "aws:SourceArn").endswith(f":{CONSUMER_ACCOUNT}:automation-execution/*")
+
+
+@pytest.mark.parametrize("document", ["BackfillAction", "ReconcileAction", "RedriveAction"])
+def test_every_step_ends_the_document_or_chooses_one_that_is_there(document):
+    for step in steps(document).values():
+        inputs = step["inputs"]
+        if step["action"] == "aws:branch":
+            assert {inputs["Default"], *(each["NextStep"] for each in inputs["Choices"])} <= set(steps(document))
+        else:
+            assert step["isEnd"] is True
+
+
+@pytest.mark.parametrize("prefix", ["raw/2026/", "odd '+%&<>{$}ü/"])
+@pytest.mark.parametrize(("step", "dry_run"), [("estimate", True), ("start", False)])
+def test_a_backfills_payload_is_one_that_the_function_takes(step, dry_run, prefix):
+    asked = json.loads(steps("BackfillAction")[step]["inputs"]["Payload"].replace("{{ Prefix }}", prefix))
+    payload = Payload.parse(asked)
+    assert (payload.mode, payload.prefix, payload.dry_run) == (Mode.BACKFILL, (prefix,), dry_run)
+
+
+@pytest.mark.parametrize("prefix", ["", 'a"b', "a\\b", "a\nb", 'x"],"force":true,"prefix":["'])
+def test_a_prefix_that_would_break_the_payload_is_refused(prefix):
+    pattern = DOCUMENTS["BackfillAction"]["parameters"]["Prefix"]["allowedPattern"]
+    assert re.search(pattern, "raw/2026/")
+    assert not re.search(pattern, prefix)
+
+
+def test_a_backfill_is_a_dry_run_unless_it_is_told_otherwise():
+    assert DOCUMENTS["BackfillAction"]["parameters"]["DryRun"]["default"] == "true"
+    (choice,) = steps("BackfillAction")["choose"]["inputs"]["Choices"]
+    assert (choice["NextStep"], choice["StringEquals"]) == ("estimate", "true")
+
+
+def test_reconcile_now_is_what_the_schedule_does():
+    payload = steps("ReconcileAction")["start"]["inputs"]["Payload"]
+    assert payload == STACK.properties("ReconcileSchedule")["Target"]["Input"]
+    assert Payload.parse(json.loads(payload)).sees_everything
+
+
+@pytest.mark.parametrize(
+    ("step", "source", "destination"),
+    [
+        ("objects", "DeadLetterQueue.Arn", "ObjectsQueue.Arn"),
+        ("ranges", "RangesDeadLetterQueue.Arn", "RangesQueue.Arn"),
+    ],
+)
+def test_a_redrive_moves_to_the_queue_where_the_messages_came_from(step, source, destination):
+    inputs = steps("RedriveAction")[step]["inputs"]
+    assert (inputs["SourceArn"], inputs["DestinationArn"]) == (source, destination)
+    assert inputs["Api"] == "StartMessageMoveTask"
+
+
+def test_the_role_of_the_documents_starts_the_transfer_function_and_moves_messages_and_nothing_else():
+    grants = [each for each in POLICIES if (each.where, each.kind) == ("ActionsRole", "identity")]
+    assert [(set(each.actions), set(each.resources)) for each in grants] == [
+        ({"lambda:InvokeFunction"}, {"Transfer.Arn"}),
+        (
+            {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:StartMessageMoveTask"},
+            {"DeadLetterQueue.Arn", "RangesDeadLetterQueue.Arn"},
+        ),
+        ({"sqs:SendMessage"}, {"ObjectsQueue.Arn", "RangesQueue.Arn"}),
+    ]

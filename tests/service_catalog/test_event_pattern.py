@@ -11,11 +11,20 @@ from producer_events.object_event import DETAIL_TYPES
 from producer_events.scope import InScope, Scope
 from tests.odd_keys import ODD_KEYS
 from tests.producer import ruler
-from tests.service_catalog.template import BOTH, PRODUCER_ACCOUNT
+from tests.service_catalog.template import BOTH, CONSUMER, PRODUCER, PRODUCER_ACCOUNT
 
 # What the parameters' pattern admits, without commas and the blanks that CloudFormation trims.
 ENTRIES = st.lists(
     st.text(st.characters(exclude_characters='",\\', exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12).filter(
+        lambda entry: entry == entry.strip()
+    ),
+    min_size=1,
+    max_size=5,
+    unique=True,
+)
+
+LATIN_1 = st.lists(
+    st.text(st.characters(exclude_characters='",\\', exclude_categories=["Cc"], max_codepoint=0xFF), min_size=1).filter(
         lambda entry: entry == entry.strip()
     ),
     min_size=1,
@@ -79,10 +88,15 @@ def test_a_rule_lets_every_key_through_that_the_scope_admits(template):
         assert [key for key in admitted if not lets_through(found, key)] == []
 
 
-@both
 @given(entries=ENTRIES)
-def test_any_prefixes_that_the_parameter_admits_become_one_filter_each(template, entries):
-    assert pattern(template, prefixes=entries)["detail"]["object"]["key"] == [{"prefix": each} for each in entries]
+def test_any_prefixes_that_the_consumers_parameter_admits_become_one_filter_each(entries):
+    assert pattern(CONSUMER, prefixes=entries)["detail"]["object"]["key"] == [{"prefix": each} for each in entries]
+
+
+@given(entries=LATIN_1)
+def test_any_prefixes_that_the_producers_parameter_admits_become_one_filter_each(entries):
+    """Latin-1, because they go into a policy, too."""
+    assert pattern(PRODUCER, prefixes=entries)["detail"]["object"]["key"] == [{"prefix": each} for each in entries]
 
 
 @both

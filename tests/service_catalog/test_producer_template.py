@@ -1,7 +1,11 @@
 """The producer grants reading to two functions of one account, and nothing else."""
 
+import json
+
 import pytest
 
+from producer_events import custom_resource
+from producer_events.notifications import LOOKS
 from tests.service_catalog.policies import statements
 from tests.service_catalog.template import CONSUMER, CONSUMER_ACCOUNT, PRODUCER, PRODUCER_ACCOUNT, REGION
 
@@ -38,11 +42,11 @@ def test_no_statement_allows_anything_to_everybody():
 
 def test_no_action_is_a_wildcard_but_the_accounts_own_on_its_key():
     wild = [(each.where, each.actions) for each in POLICIES if each.allows and any("*" in a for a in each.actions)]
-    assert wild == [("SourceKey", ["kms:*"])]
+    assert [each for each in wild if each[0] != "WatchingKey"] == [("SourceKey", ["kms:*"])]
 
 
 def test_the_key_is_the_accounts_own_apart_from_the_read_role():
-    principals = {tuple(each.principals) for each in POLICIES if each.kind == "key"}
+    principals = {tuple(each.principals) for each in POLICIES if each.where == "SourceKey"}
     assert principals == {(f"arn:aws:iam::{PRODUCER_ACCOUNT}:root",), (READ_ROLE,)}
 
 
@@ -78,7 +82,7 @@ def test_the_read_role_reads_no_other_bucket():
 def test_decryption_is_allowed_through_s3_for_this_bucket_with_and_without_a_bucket_key(bucket):
     stack = PRODUCER.resolve(BucketName=bucket)
     arn = stack.output("BucketArn")
-    decrypting = [each for each in statements(stack) if "kms:Decrypt" in each.actions]
+    decrypting = [each for each in statements(stack) if each.actions == ["kms:Decrypt"]]
     assert {each.kind for each in decrypting} == {"key", "identity"}
     for each in decrypting:
         assert each.body["Condition"] == {
@@ -139,3 +143,130 @@ def test_the_names_that_the_two_templates_expect_of_each_other_agree(name):
     assert bus.condition("ArnEquals", "aws:PrincipalArn") == producer.value({"Fn::GetAtt": ["ForwarderRole", "Arn"]})
     (target,) = producer.properties("ObjectEvents")["Targets"]
     assert target["Arn"] == consumer.output("EventBusArn")
+
+
+# --- Reading within the prefixes
+
+
+def reading(stack, action):
+    (found,) = [each for each in statements(stack) if each.where == "ReadRole" and action in each.actions]
+    return found
+
+
+@pytest.mark.parametrize("number", range(1, 11))
+def test_up_to_ten_prefixes_bound_what_can_be_read(number):
+    prefixes = [f"{each}/" for each in range(number)]
+    stack = PRODUCER.resolve(ScopePrefixes=",".join(prefixes))
+    bucket = stack.output("BucketArn")
+    assert set(reading(stack, "s3:GetObject").resources) == {f"{bucket}/{each}*" for each in prefixes}
+
+
+def test_an_eleventh_prefix_is_refused_by_iam_instead_of_being_left_out():
+    """A resource that is no ARN: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html"""
+    stack = PRODUCER.resolve(ScopePrefixes=",".join(f"{each}/" for each in range(11)))
+    assert "10/" in reading(stack, "s3:GetObject").resources
+
+
+def test_prefixes_bound_the_listing_and_a_missing_object_still_answers_404():
+    """The read of an object names no prefix: IfExists lets it pass."""
+    listing = reading(PRODUCER.resolve(ScopePrefixes="raw/,curated/"), "s3:ListBucket")
+    assert listing.body["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["raw/*", "curated/*"]}}
+
+
+@pytest.mark.parametrize("prefixes", ["", "raw/"])
+def test_with_an_endpoints_account_objects_and_names_are_read_through_it_only(prefixes):
+    stack = PRODUCER.resolve(AllowedVpceAccountId=CONSUMER_ACCOUNT, ScopePrefixes=prefixes)
+    for action in ("s3:GetObject", "s3:ListBucket"):
+        assert reading(stack, action).condition("StringEquals", "aws:VpceAccount") == CONSUMER_ACCOUNT
+    assert "aws:VpceAccount" not in reading(stack, "kms:Decrypt").body["Condition"]["StringEquals"]
+
+
+# --- A bucket that exists
+
+EXISTING = {
+    "ExistingBucketName": "acme-exports",
+    "ExistingKmsKeyArn": f"arn:aws:kms:{REGION}:{PRODUCER_ACCOUNT}:key/1234abcd",
+    "LambdaS3Bucket": "acme-artifacts",
+    "LambdaS3Key": "s3-hydration/0.1.0/s3-hydration-arm64.zip",
+}
+ADOPTING = PRODUCER.resolve(**EXISTING)
+
+
+def test_for_an_existing_bucket_neither_bucket_nor_key_is_made():
+    assert list(ADOPTING.of_type("AWS::S3::Bucket")) == []
+    assert [name for name, _ in ADOPTING.of_type("AWS::KMS::Key")] == ["WatchingKey"]
+    assert ADOPTING.refusals() == []
+
+
+def test_the_outputs_say_the_existing_bucket_and_its_key():
+    assert ADOPTING.output("BucketName") == "acme-exports"
+    assert ADOPTING.output("BucketArn") == "arn:aws:s3:::acme-exports"
+    assert (ADOPTING.output("KmsKeyArn"), ADOPTING.output("KmsKeyId")) == (EXISTING["ExistingKmsKeyArn"], "1234abcd")
+
+
+def test_the_read_role_reads_the_existing_bucket_under_its_key():
+    assert reading(ADOPTING, "s3:GetObject").resources == ["arn:aws:s3:::acme-exports/*"]
+    assert reading(ADOPTING, "s3:ListBucket").resources == ["arn:aws:s3:::acme-exports"]
+    assert reading(ADOPTING, "kms:Decrypt").resources == [EXISTING["ExistingKmsKeyArn"]]
+
+
+def test_the_rule_sends_the_existing_buckets_events():
+    pattern = json.loads(ADOPTING.properties("ObjectEvents")["EventPattern"])
+    assert pattern["detail"]["bucket"]["name"] == ["acme-exports"]
+
+
+def test_the_statement_for_the_keys_owner_is_the_one_that_a_new_key_has():
+    (new,) = [each.body for each in POLICIES if each.body.get("Sid") == "ReadRoleDecryptsThroughS3"]
+    theirs = json.loads(ADOPTING.output("StatementForTheKey"))
+    bucket = ["arn:aws:s3:::acme-exports", "arn:aws:s3:::acme-exports/*"]
+    new["Condition"]["StringLike"]["kms:EncryptionContext:aws:s3:arn"] = bucket
+    assert theirs == new
+
+
+def test_the_function_that_switches_on_may_read_and_write_the_notifications_of_that_bucket_only():
+    grants = [each for each in statements(ADOPTING) if (each.where, each.kind) == ("SwitchOnRole", "identity")]
+    notifications, logs = grants
+    assert set(notifications.actions) == {"s3:GetBucketNotification", "s3:PutBucketNotification"}
+    assert notifications.resources == ["arn:aws:s3:::acme-exports"]
+    assert logs.resources[0].endswith(":log-group:/aws/lambda/s3-hydration-switch-on:*")
+
+
+def test_the_custom_resource_asks_for_what_its_handler_reads():
+    asked = ADOPTING.properties("EventsSwitch")
+    decided = custom_resource.decide({"RequestType": "Create", "ResourceProperties": asked})
+    assert decided == custom_resource.SwitchOn("acme-exports", PRODUCER_ACCOUNT)
+    module, name = ADOPTING.properties("SwitchOn")["Handler"].rsplit(".", 1)
+    assert (module, name) == (custom_resource.__name__, custom_resource.handler.__name__)
+
+
+def test_each_release_looks_at_the_notifications_again():
+    assert ADOPTING.properties("EventsSwitch")["TemplateVersion"] == ADOPTING.output("TemplateVersion")
+
+
+def test_the_function_outlives_the_waiting_for_the_bucket_and_cloudformation_the_function():
+    waiting = sum(2**look for look in range(LOOKS - 1))
+    timeout = ADOPTING.properties("SwitchOn")["Timeout"]
+    assert 2 * waiting < timeout < int(ADOPTING.properties("EventsSwitch")["ServiceTimeout"])
+
+
+def test_where_somebody_else_owns_the_notifications_nothing_touches_them():
+    stack = PRODUCER.resolve(**{**EXISTING, "SwitchEventsOn": "false", "LambdaS3Bucket": "", "LambdaS3Key": ""})
+    assert stack.refusals() == []
+    kinds = {each["Type"] for each in stack.resources.values()}
+    assert kinds & {"AWS::Lambda::Function", "AWS::CloudFormation::CustomResource"} == set()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({**EXISTING, "ExistingKmsKeyArn": ""}, "needs ExistingKmsKeyArn"),
+        ({**EXISTING, "BucketName": "acme-new"}, "Give one of them"),
+        ({**EXISTING, "AccessLogsBucketName": "acme-logs"}, "Leave AccessLogsBucketName empty"),
+        ({**EXISTING, "LambdaS3Key": ""}, "where the function's zip is"),
+        ({**EXISTING, "LambdaS3Bucket": ""}, "where the function's zip is"),
+        ({"ExistingKmsKeyArn": EXISTING["ExistingKmsKeyArn"]}, "belongs to ExistingBucketName"),
+    ],
+)
+def test_a_contradiction_is_refused_before_anything_is_made(parameters, said):
+    (refusal,) = PRODUCER.resolve(**parameters).refusals()
+    assert said in refusal

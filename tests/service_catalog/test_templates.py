@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from fnmatch import fnmatchcase
 
 import pytest
 import yaml
@@ -14,7 +15,11 @@ MAX_INLINE_BYTES = 51_200
 MAX_BYTES_FROM_S3 = 1_048_576
 MAX_ALARM_TEXT = 1024
 STATEFUL = {"AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::KMS::Key", "AWS::DynamoDB::Table"}
-PLAIN_TYPES = re.compile(r"AWS::(S3|KMS|IAM|Events|Scheduler|SQS|SNS|CloudWatch|DynamoDB|Lambda|Logs|EC2)::\w+")
+PLAIN_TYPES = re.compile(
+    r"AWS::((S3|KMS|IAM|Events|Scheduler|SQS|SNS|SSM|CloudWatch|DynamoDB|Lambda|Logs|EC2)::\w+"
+    r"|CloudFormation::CustomResource)"
+)
+WATCHING = "WatchingKey"
 WORKED_OFF = {"ObjectsQueue", "RangesQueue"}
 
 both = pytest.mark.parametrize("template", BOTH, ids=["producer", "consumer"])
@@ -34,9 +39,9 @@ def test_the_producers_template_can_be_given_inline():
 
 
 def test_the_consumers_template_can_be_given_from_a_bucket():
-    """More than 51,200 bytes: two functions with a permission and a reason for each call, ten alarms that speak to
-    whoever is woken. Service Catalog takes templates from a bucket anyway, and the zip needs a bucket, too."""
-    assert CONSUMER.path.stat().st_size < MAX_BYTES_FROM_S3 / 10
+    """More than 51,200 bytes: two functions with a permission and a reason for each call, alarms that speak to whoever
+    is woken, a dashboard, three documents. Service Catalog takes templates from a bucket anyway."""
+    assert CONSUMER.path.stat().st_size < MAX_BYTES_FROM_S3 / 5
 
 
 @both
@@ -142,39 +147,114 @@ def test_an_instance_name_that_cannot_name_a_bucket_is_refused(template, name):
 
 @both
 def test_the_longest_instance_name_still_gives_a_bucket_name_in_the_longest_region(template):
-    (bucket,) = [
-        properties["BucketName"] for _, properties in template.resolve(InstanceName="a" * 26).of_type("AWS::S3::Bucket")
-    ]
-    assert len(bucket.replace("eu-west-1", "ap-southeast-1")) <= 63
+    buckets = dict(template.resolve(InstanceName="a" * 26).of_type("AWS::S3::Bucket"))
+    assert len(buckets) == 2
+    for bucket in buckets.values():
+        assert len(bucket["BucketName"].replace("eu-west-1", "ap-southeast-1")) <= 63
 
 
 @both
 def test_data_and_the_key_to_it_outlive_the_product(template):
-    stateful = [each for each in template.body["Resources"].values() if each["Type"] in STATEFUL]
+    resources = template.body["Resources"]
+    stateful = {name for name, each in resources.items() if each["Type"] in STATEFUL} - {WATCHING}
     assert stateful
-    for resource in stateful:
-        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    for name in stateful:
+        assert (resources[name]["DeletionPolicy"], resources[name]["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
 @both
-def test_a_bucket_is_hardened(template):
-    ((_, bucket),) = template.resolve().of_type("AWS::S3::Bucket")
+def test_the_key_of_what_watches_goes_with_the_product_and_so_does_all_that_is_encrypted_with_it(template):
+    resources = template.body["Resources"]
+    assert resources[WATCHING]["DeletionPolicy"] == "Delete"
+    users = {name for name, each in resources.items() if f"'{WATCHING}'" in str(each.get("Properties"))}
+    assert "AlarmTopic" in users
+    assert {resources[name].get("DeletionPolicy", "Delete") for name in users} == {"Delete"}
+
+
+@both
+def test_a_bucket_of_objects_is_hardened(template):
+    bucket = next(each for _, each in template.resolve().of_type("AWS::S3::Bucket"))
     (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule["BucketKeyEnabled"] is True
     assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
     assert rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"].endswith("Key.Arn")
     assert rule["BlockedEncryptionTypes"] == {"EncryptionType": ["SSE-C"]}
-    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
-    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
-    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
-    assert any("AbortIncompleteMultipartUpload" in each for each in bucket["LifecycleConfiguration"]["Rules"])
+    assert bucket["LoggingConfiguration"]["DestinationBucketName"].startswith("s3-hydration-logs-")
+
+
+@both
+def test_every_bucket_is_closed_versioned_and_does_not_keep_unfinished_uploads(template):
+    buckets = dict(template.resolve().of_type("AWS::S3::Bucket"))
+    assert len(buckets) == 2
+    for bucket in buckets.values():
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+        assert any("AbortIncompleteMultipartUpload" in each for each in bucket["LifecycleConfiguration"]["Rules"])
+        assert any("NoncurrentVersionExpiration" in each for each in bucket["LifecycleConfiguration"]["Rules"])
+
+
+@both
+def test_only_s3_itself_may_write_access_logs_and_only_those_of_this_bucket(template):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html"""
+    stack = template.resolve()
+    (grant,) = [each for each in statements(stack) if each.where == "AccessLogsBucketPolicy" and each.allows]
+    name, bucket = next(iter(stack.of_type("AWS::S3::Bucket")))
+    assert (grant.principals, grant.actions) == (["logging.s3.amazonaws.com"], ["s3:PutObject"])
+    assert grant.resources[0].endswith("/" + bucket["LoggingConfiguration"]["LogFilePrefix"] + "*")
+    assert grant.condition("ArnEquals", "aws:SourceArn") == stack.value({"Fn::GetAtt": [name, "Arn"]})
+    assert grant.condition("StringEquals", "aws:SourceAccount") == template.account
+
+
+@both
+def test_access_logs_go_to_the_bucket_that_is_given_and_then_none_is_made(template):
+    buckets = dict(template.resolve(AccessLogsBucketName="acme-logs").of_type("AWS::S3::Bucket"))
+    ((_, bucket),) = buckets.items()
+    assert bucket["LoggingConfiguration"]["DestinationBucketName"] == "acme-logs"
 
 
 @both
 def test_a_key_rotates(template):
-    ((_, key),) = template.resolve().of_type("AWS::KMS::Key")
-    assert key["EnableKeyRotation"] is True
+    keys = dict(template.resolve().of_type("AWS::KMS::Key"))
+    assert len(keys) == 2
+    assert all(key["EnableKeyRotation"] is True for key in keys.values())
+
+
+@both
+def test_alarms_reach_their_topic_although_it_is_encrypted(template):
+    """CloudWatch cannot publish under alias/aws/sns.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html"""
+    stack = template.resolve()
+    assert stack.properties("AlarmTopic")["KmsMasterKeyId"] == f"{WATCHING}.Arn"
+    service = ["cloudwatch.amazonaws.com"]
+    using, publishing = [each for each in statements(stack) if each.allows and each.principals == service]
+    assert (using.where, using.actions) == (WATCHING, ["kms:Decrypt", "kms:GenerateDataKey*"])
+    assert (publishing.where, publishing.actions) == ("AlarmTopicPolicy", ["sns:Publish"])
+    for each in (using, publishing):
+        assert each.condition("StringEquals", "aws:SourceAccount") == template.account
+
+
+@both
+def test_every_alarm_may_publish(template):
+    stack = template.resolve()
+    (grant,) = [each for each in statements(stack) if each.where == "AlarmTopicPolicy" and each.allows]
+    pattern = grant.condition("ArnLike", "aws:SourceArn").rpartition(":alarm:")[2]
+    names = [alarm["AlarmName"] for _, alarm in stack.of_type("AWS::CloudWatch::Alarm")]
+    assert [name for name in names if not fnmatchcase(name, pattern)] == []
+
+
+@both
+def test_the_default_parameters_contradict_nothing(template):
+    assert template.resolve().refusals() == []
+
+
+@both
+def test_a_rule_uses_only_what_cloudformation_takes_in_rules(template):
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-rules.html"""
+    used = set(re.findall(r"'(Fn::\w+)'", str(template.body["Rules"])))
+    assert used
+    assert used <= {"Fn::And", "Fn::Or", "Fn::Not", "Fn::Equals", "Fn::EachMemberIn", "Fn::RefAll", "Fn::ValueOfAll"}
 
 
 @both
@@ -207,7 +287,8 @@ def test_an_alarm_speaks_to_the_person_woken_and_ends_in_its_runbook_section(tem
 @both
 def test_an_alarm_watches_every_queue_of_what_failed(template):
     stack = template.resolve()
-    watched = {alarm["Dimensions"][0]["Value"] for _, alarm in stack.of_type("AWS::CloudWatch::Alarm")}
+    alarms = [alarm for _, alarm in stack.of_type("AWS::CloudWatch::Alarm")]
+    watched = {dimension["Value"] for alarm in alarms for dimension in alarm.get("Dimensions", [])}
     failed = {queue["QueueName"] for name, queue in stack.of_type("AWS::SQS::Queue") if name not in WORKED_OFF}
     assert failed
     assert failed <= watched

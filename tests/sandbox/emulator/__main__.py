@@ -9,7 +9,7 @@ from tests.sandbox.emulator import delivery, event_buses, bucket_events, queues 
 from tests.sandbox.emulator import bucket_defaults, object_checksums, object_requests  # noqa: F401
 from tests.sandbox.emulator import object_keys, object_etags, request_conditions, queue_permissions  # noqa: F401
 from tests.sandbox.emulator import alarms, function_interpreter, function_recursion, schedules  # noqa: F401
-from tests.sandbox.emulator import lifeline, mappings, recorder  # noqa: F401
+from tests.sandbox.emulator import archives, documents, lifeline, mappings, recorder  # noqa: F401
 # isort: on
 
 app.main()
