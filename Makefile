@@ -53,7 +53,7 @@ lint: $(VENV)/.installed $(GUARD)/.installed $(CHECKOV)/.installed ## ruff, mypy
 	@$(PYTHON_) -m ruff check $(CODE)
 	@$(PYTHON_) -m ruff format --check $(CODE)
 	@$(PYTHON_) -m mypy
-	@$(VENV)/bin/cfn-lint service-catalog/producer/template.yaml service-catalog/consumer/template.yaml
+	@$(VENV)/bin/cfn-lint service-catalog/producer/template.yaml service-catalog/consumer/template.yaml $(wildcard service-catalog/launch-roles/*.yaml)
 	@$(PYTHON_) -m tests.lint
 
 format: $(VENV)/.installed ## ruff's formatter and its safe fixes

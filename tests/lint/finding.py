@@ -10,7 +10,7 @@ class Place:
     rule: str
     """`CT.S3.PR.8` of AWS Control Tower's, `CKV_AWS_18` of checkov's."""
     resource: str
-    """`producer/SourceBucket`: the template's folder, or its file's name, and the logical id."""
+    """`producer/SourceBucket`: the template (`rendered.name_of`) and the logical id."""
 
 
 @dataclass(frozen=True, order=True)

@@ -33,8 +33,8 @@ VARIANTS: Mapping[str, list[list[str]]] = {
 
 
 def name_of(template: Template) -> str:
-    """`producer`, `consumer`; a launch role's is its file's."""
-    return template.path.parent.name if template in BOTH else template.path.stem
+    """`producer`, `consumer`; `launch-producer`, `launch-consumer` of the launch roles."""
+    return template.path.parent.name if template in BOTH else f"launch-{template.path.stem}"
 
 
 def templates() -> Iterator[Template]:

@@ -99,5 +99,5 @@ def test_a_resource_that_no_variant_has_is_not_passed_over_in_silence(tmp_path, 
         "Resources: {Topic: {Type: AWS::SNS::Topic, Condition: HasMore}}\n"
     )
     monkeypatch.setattr(rendered, "templates", lambda: [Template(template, "111111111111", {})])
-    with pytest.raises(LinterFailed, match=r"some: no variant in .* has Topic"):
+    with pytest.raises(LinterFailed, match=r"launch-some: no variant in .* has Topic"):
         rendered.write(tmp_path)
