@@ -34,7 +34,7 @@ class Hint:
     force: bool = False
 
 
-def _fits_a_key(key: str) -> str:
+def fits_a_key(key: str) -> str:
     """Bytes, not characters: a longer key would make DynamoDB refuse the whole batch of rows it is asked for in."""
     if not 1 <= len(key.encode()) <= MAX_KEY_BYTES:
         raise ValueError(f"is not 1 to {MAX_KEY_BYTES} bytes of UTF-8")
@@ -46,7 +46,7 @@ class _Message(BaseModel):
 
     version: Annotated[int, Field(ge=1, le=1, alias=MARK)] = 1
     bucket: Annotated[str, Field(min_length=3, max_length=63)]
-    key: Annotated[str, AfterValidator(_fits_a_key)]
+    key: Annotated[str, AfterValidator(fits_a_key)]
     id: Annotated[str, Field(max_length=128)]
 
 

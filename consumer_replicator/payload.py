@@ -9,12 +9,23 @@
 {"mode": "watermark"}                                  "everything the producer had before T is here"
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from consumer_replicator.hint import fits_a_key
 
 MAX_PREFIXES = 100
 
@@ -37,7 +48,7 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
-type _Prefix = Annotated[str, Field(min_length=1, max_length=1024)]
+type _Prefix = Annotated[str, AfterValidator(fits_a_key)]
 
 
 class Payload(BaseModel):
@@ -67,10 +78,13 @@ class Payload(BaseModel):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        problems = []
         if self.since and self.until and self.since >= self.until:
-            raise ValueError("since is not before until")
+            problems.append("since is not before until")
         if self.stop and not self.run_id:
-            raise ValueError("stop needs the run_id of the run to stop")
+            problems.append("stop needs the run_id of the run to stop")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property
@@ -95,14 +109,17 @@ class Payload(BaseModel):
         try:
             return cls.model_validate(dict(document))
         except ValidationError as error:
-            raise PayloadError([_problem(detail) for detail in error.errors(include_input=False)]) from None
+            details = error.errors(include_input=False)
+            raise PayloadError([problem for detail in details for problem in _problems(detail)]) from None
 
 
-def _problem(detail: Mapping[str, Any]) -> str:
-    place = ascii(str(detail["loc"][0]))[1:-1][:40] if detail["loc"] else ""
+def _problems(detail: Mapping[str, Any]) -> Iterator[str]:
     said = "is not a field of the payload" if detail["type"] == "extra_forbidden" else str(detail["msg"])
     said = said.removeprefix("Value error, ")
-    return f"{place}: {said}" if place else said
+    if detail["loc"]:
+        yield f"{ascii(str(detail['loc'][0]))[1:-1][:40]}: {said}"
+    else:
+        yield from said.split("; ")
 
 
 def new_run_id(now: float, unique: str) -> str:
