@@ -1,4 +1,4 @@
-"""Deploys a CloudFormation template, and says in a sentence what failed when it does."""
+"""Deploys, updates and deletes a CloudFormation stack, and says in a sentence what failed when it does."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,24 +14,48 @@ def deploy(cloudformation: Any, name: str, template: Path | str, parameters: Map
 
     `template`: a file, or the address of a larger one in a bucket.
     """
-    given = {"TemplateURL": template} if isinstance(template, str) else {"TemplateBody": template.read_text()}
     try:
-        cloudformation.create_stack(
-            StackName=name,
-            **given,
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-        )
+        cloudformation.create_stack(StackName=name, **_asked(template, parameters))
     except ClientError as error:
         raise SandboxError(f"Stack {name} was refused: {error.response['Error']['Message']}") from error
+    return _outputs(cloudformation, name, "stack_create_complete")
+
+
+def update(cloudformation: Any, name: str, template: Path | str, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Updates the stack and returns its outputs; SandboxError as `deploy` raises it."""
     try:
-        cloudformation.get_waiter("stack_create_complete").wait(
-            StackName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 300}
-        )
-    except WaiterError as error:
-        raise SandboxError(f"Stack {name} failed: {first_failure(cloudformation, name)}") from error
+        cloudformation.update_stack(StackName=name, **_asked(template, parameters))
+    except ClientError as error:
+        raise SandboxError(f"Stack {name}'s update was refused: {error.response['Error']['Message']}") from error
+    return _outputs(cloudformation, name, "stack_update_complete")
+
+
+def delete(cloudformation: Any, name: str) -> None:
+    """Deletes the stack; what its template retains stays. SandboxError names the first resource that did not go."""
+    identity = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+    cloudformation.delete_stack(StackName=name)
+    _wait(cloudformation, identity, "stack_delete_complete")
+
+
+def _asked(template: Path | str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        **({"TemplateURL": template} if isinstance(template, str) else {"TemplateBody": template.read_text()}),
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+    }
+
+
+def _outputs(cloudformation: Any, name: str, waiter: str) -> dict[str, str]:
+    _wait(cloudformation, name, waiter)
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _wait(cloudformation: Any, name: str, waiter: str) -> None:
+    try:
+        cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 300})
+    except WaiterError as error:
+        raise SandboxError(f"Stack {name} failed: {first_failure(cloudformation, name)}") from error
 
 
 def first_failure(cloudformation: Any, name: str) -> str:

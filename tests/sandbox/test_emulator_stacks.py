@@ -1,9 +1,14 @@
 """CloudFormation in the emulator takes what the products are made of."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.sandbox.bare_accounts import BareAccounts
+from tests.sandbox.emulator_process import SandboxError
+from tests.sandbox.stacks import deploy
 
 
 def deployed(aws: BareAccounts, name: str, **resources: Any) -> Any:
@@ -61,3 +66,32 @@ def test_a_function_may_loop_if_its_template_says_so(aws: BareAccounts) -> None:
     lambda_ = aws.client("lambda")
     found = {name: lambda_.get_function_recursion_config(FunctionName=name)["RecursiveLoop"] for name in functions}
     assert found == {"looping": "Allow", "straight": "Terminate"}
+
+
+def test_an_archive_of_a_bus_is_made_changed_and_deleted(aws: BareAccounts) -> None:
+    bus = {"Type": "AWS::Events::EventBus", "Properties": {"Name": "kept"}}
+
+    def resources(days: int) -> dict[str, Any]:
+        kept = {"SourceArn": {"Fn::GetAtt": ["Bus", "Arn"]}, "EventPattern": {"source": ["aws.s3"]}}
+        archive = {"ArchiveName": "kept", "RetentionDays": days, **kept}
+        return {"Bus": bus, "Archive": {"Type": "AWS::Events::Archive", "Properties": archive}}
+
+    cloudformation, events = deployed(aws, "archives", **resources(14)), aws.client("events")
+    found = events.describe_archive(ArchiveName="kept")
+    assert (found["RetentionDays"], json.loads(found["EventPattern"])) == (14, {"source": ["aws.s3"]})
+    cloudformation.update_stack(StackName="archives", TemplateBody=json.dumps({"Resources": resources(30)}))
+    cloudformation.get_waiter("stack_update_complete").wait(StackName="archives", WaiterConfig={"Delay": 0.1})
+    assert events.describe_archive(ArchiveName="kept")["RetentionDays"] == 30
+    cloudformation.delete_stack(StackName="archives")
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName="archives", WaiterConfig={"Delay": 0.1})
+    assert events.list_archives()["Archives"] == []
+
+
+def test_a_document_that_names_a_step_which_is_not_there_is_refused(aws: BareAccounts, tmp_path: Path) -> None:
+    choosing = {"name": "choose", "action": "aws:branch", "inputs": {"Choices": [], "Default": "nowhere"}}
+    content = {"schemaVersion": "0.3", "mainSteps": [choosing]}
+    document = {"Type": "AWS::SSM::Document", "Properties": {"Name": "broken", "Content": content}}
+    template = tmp_path / "template.json"
+    template.write_text(json.dumps({"Resources": {"Document": document}}))
+    with pytest.raises(SandboxError, match=r"Document .*choose names \{'nowhere'\}"):
+        deploy(aws.client("cloudformation"), "documents", template, {})

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode import decode
+from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 SERVICE_CATALOG = Path(__file__).parents[2] / "service-catalog"
 NO_VALUE = object()
@@ -29,6 +29,7 @@ class Template:
 
     @cached_property
     def body(self) -> dict[str, Any]:
+        template: dict[str, Any]
         template, problems = decode(str(self.path))
         assert not problems
         return template
@@ -103,7 +104,7 @@ class Stack:
             case "Fn::Or":
                 return any(map(self._holds, argument))
             case "Fn::Equals":
-                return self.value(argument[0]) == self.value(argument[1])
+                return bool(self.value(argument[0]) == self.value(argument[1]))
         raise NotImplementedError(function)
 
     def refusals(self) -> list[str]:
@@ -170,7 +171,7 @@ class Stack:
             case "AWS::Events::EventBus", "Arn":
                 return f"arn:aws:events:{REGION}:{self.template.account}:event-bus/{name}"
             case "AWS::SQS::Queue", "QueueName":
-                return name
+                return str(name)
             case "AWS::Logs::LogGroup", "Arn":
                 return f"arn:aws:logs:{REGION}:{self.template.account}:log-group:{name}:*"
         return f"{logical_id}.{attribute}"
