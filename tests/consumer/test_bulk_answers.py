@@ -121,3 +121,4 @@ def test_a_refused_query_is_botocores_error(aws):
     with pytest.raises(ClientError) as raised:
         dynamodb.query(**QUERY)
     assert raised.value.response["Error"]["Code"] == "ProvisionedThroughputExceededException"
+    assert "Items" not in raised.value.response

@@ -90,6 +90,8 @@ TABLE = {
     # name: (listed, row, expected under mirror, and under retain where that differs)
     "listed, no row": (entry(), None, MISSING),
     "listed young, no row": (entry(modified=YOUNG), None, YOUNG_),
+    "listed at the objective, no row": (entry(modified=int(NOW - OBJECTIVE)), None, YOUNG_),
+    "listed past the objective, no row": (entry(modified=int(NOW - OBJECTIVE_PASSED)), None, MISSING),
     "listed, LIVE, same": (entry(), row(), CURRENT),
     "listed young, LIVE young, same": (entry(modified=YOUNG), row(modified=YOUNG, age=1), CURRENT),
     "listed, LIVE, another ETag": (entry(), row(etag="e2"), STALE),
