@@ -7,6 +7,7 @@ import pytest
 
 from consumer_replicator.errors import FAILURE_CODES
 from consumer_replicator.outcome import SkipReason
+from tests.service_catalog import parameter_tables
 from tests.service_catalog.template import CONSUMER, PRODUCER, Template
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +44,11 @@ def test_every_runbook_section_about_an_alarm_has_its_alarm():
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", *(f"service-catalog/docs/{name}.md" for name in ("architecture", "report", "runbook"))]
+    "document",
+    [
+        "README.md",
+        *(f"service-catalog/docs/{name}.md" for name in ("architecture", "deployment-guide", "report", "runbook")),
+    ],
 )
 def test_every_file_that_a_document_names_exists(document: str):
     text = (ROOT / document).read_text()
@@ -57,3 +62,28 @@ def test_every_file_that_a_document_names_exists(document: str):
 def test_the_readme_names_every_reason_to_skip():
     readme = (ROOT / "README.md").read_text()
     assert [reason.value for reason in SkipReason if f"`{reason.value}`" not in readme] == []
+
+
+def test_the_deployment_guides_tables_are_what_the_templates_say():
+    """Write them again: python -m tests.service_catalog.parameter_tables."""
+    guide = parameter_tables.GUIDE.read_text()
+    assert parameter_tables.written(guide) == guide
+
+
+@pytest.mark.parametrize("template", [PRODUCER, CONSUMER], ids=["producer", "consumer"])
+def test_a_parameter_that_changes_makes_the_guide_stale(template: Template, monkeypatch):
+    guide = parameter_tables.GUIDE.read_text()
+    monkeypatch.setitem(template.body["Parameters"]["InstanceName"], "Default", "another-name")
+    assert parameter_tables.written(guide) != guide
+
+
+def test_a_guide_without_a_place_for_a_table_is_refused():
+    guide = parameter_tables.GUIDE.read_text().replace("<!-- consumer outputs: end -->", "")
+    with pytest.raises(ValueError, match="0 places for the table of consumer outputs"):
+        parameter_tables.written(guide)
+
+
+@pytest.mark.parametrize("template", [PRODUCER, CONSUMER], ids=["producer", "consumer"])
+def test_every_parameter_has_its_row_in_the_guide(template: Template):
+    rows = re.findall(r"^\| `(\w+)` \|", "\n".join(parameter_tables.parameters(template)), re.MULTILINE)
+    assert sorted(rows) == sorted(template.body["Parameters"])
