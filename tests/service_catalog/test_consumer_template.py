@@ -301,11 +301,6 @@ def test_the_transfer_function_reads_and_writes_below_the_reserved_prefix_only(a
     assert grant.resources == [f"{STACK.output('ReplicaBucketArn')}/{ROOT}*"]
 
 
-def test_the_transfer_function_lists_the_reserved_prefix_only():
-    (grant,) = transfers("s3:ListBucket")
-    assert grant.condition("StringLike", "s3:prefix") == f"{ROOT}*"
-
-
 @pytest.mark.parametrize("action", ["dynamodb:PutItem", "dynamodb:DeleteItem"])
 def test_the_transfer_function_writes_runs_and_never_a_row(action):
     (grant,) = transfers(action)
