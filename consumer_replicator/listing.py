@@ -1,4 +1,4 @@
-"""The source's listing, read with the assumed role, page by page in key order (edge).
+"""A bucket's listing, page by page in key order: the source's with the assumed role, the replica's with the own (edge).
 
 An answer that is refused, broken off, or does not say whether it is complete raises: only a listing that S3 itself
 says is complete may be taken for "there is nothing more".
@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.parsers import ResponseParserError
 
-from consumer_replicator.aws_errors import translated
+from consumer_replicator.aws_errors import Whose, translated
 from consumer_replicator.bulk_answers import parse_listings_in_bulk
 from consumer_replicator.discovery import Glimpse, discover
 from consumer_replicator.drift import Listed
@@ -22,15 +22,16 @@ PAGE_KEYS = 1_000
 
 
 class Listing:
-    """`s3` signs with the assumed role; `owner` is the producer's account id. `pages` counts the requests.
+    """`s3` signs with the role that `whose` bucket asks for; `owner` is its account id. `pages` counts the requests.
 
     One thread each: ranges that are listed side by side have a Listing of their own.
     """
 
-    def __init__(self, s3: Any, bucket: str, owner: str) -> None:
+    def __init__(self, s3: Any, bucket: str, owner: str, whose: Whose = "source") -> None:
         parse_listings_in_bulk(s3)
         self._s3 = s3
         self._where = {"Bucket": bucket, "ExpectedBucketOwner": owner}
+        self._whose = whose
         self.pages = 0
 
     def objects(self, after: str = "", until: str | None = None, prefix: str = "") -> Iterator[Listed]:
@@ -64,14 +65,16 @@ class Listing:
 
     def _page(self, **start: Any) -> Mapping[str, Any]:
         self.pages += 1
-        with translated("source"):
+        with translated(self._whose):
             try:
                 page: Mapping[str, Any] = self._s3.list_objects_v2(MaxKeys=PAGE_KEYS, **start, **self._where)
             except (ResponseParserError, ValueError) as error:  # ValueError: a number or time that is none
-                raise HydrationError("truncated", "A page of the source's listing cannot be parsed.") from error
+                raise HydrationError("truncated", f"A page of the {self._whose}'s listing cannot be parsed.") from error
         truncated = page.get("IsTruncated")
         if truncated is None or (truncated and not page.get("NextContinuationToken")):
-            raise HydrationError("truncated", "A page of the source's listing does not say where it goes on or ends.")
+            raise HydrationError(
+                "truncated", f"A page of the {self._whose}'s listing does not say where it goes on or ends."
+            )
         return page
 
 

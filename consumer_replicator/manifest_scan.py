@@ -18,14 +18,14 @@ from consumer_replicator.errors import HydrationError
 from consumer_replicator.row import Row
 from consumer_replicator.row_item import PARTITION, SORT, from_item
 
-ATTRIBUTES = f"{SORT}, g, s, v, i, z, m, c, a, e, o"
-"""What judging and reporting need. The rest (checksum, replica, tags, sequencer) would be paid for in memory only."""
+ATTRIBUTES = f"{SORT}, g, s, v, i, z, m, r, c, a, e, o"
+"""What judging and reporting need. The rest (checksum, tags, sequencer) would be paid for in memory only."""
 
 type Pair = tuple[str, Row | Unreadable]
 
 
 class ManifestScan:
-    """`dynamodb` signs with the function's own role. Rows come without `checksum`, `replica`, `tags`, `sequencer`.
+    """`dynamodb` signs with the function's own role. Rows come without checksum, tags and sequencer.
 
     `pages` counts requests, `read_units` what they consumed, `misplaced` rows that lie in another shard than their key
     hashes to: left over from another number of shards, never read by a copier, and therefore left out.

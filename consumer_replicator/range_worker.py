@@ -1,4 +1,4 @@
-"""Works through one range of keys: listing against manifest, drift into hints, chunk by chunk.
+"""Works through one range of keys: source, manifest and replica side by side, drift into hints, chunk by chunk.
 
 A chunk ends in this order: hints sent, drift file written, cursor and counts written in one conditional write. A crash
 in between repeats the chunk: its hints twice (they are idempotent), its file over itself, its counts once.
@@ -36,6 +36,7 @@ from consumer_replicator.manifest_scan import ManifestScan, Pair
 from consumer_replicator.parts import DEFAULT_PART_BYTES
 from consumer_replicator.payload import Mode
 from consumer_replicator.queue import Queue
+from consumer_replicator.replica_check import with_replicas
 from consumer_replicator.row import Row, State
 from consumer_replicator.run import RangeState, Run
 from consumer_replicator.run_facts import LAG_BOUNDS
@@ -71,6 +72,7 @@ class RangeWorker:
     def __init__(
         self,
         listing: Listing,
+        replicas: Listing,
         scan: ManifestScan,
         queue: Queue,
         files: RunFiles,
@@ -83,6 +85,7 @@ class RangeWorker:
         chunk: int = CHUNK,
     ) -> None:
         self._listing = listing
+        self._replicas = replicas
         self._scan = scan
         self._queue = queue
         self._files = files
@@ -108,7 +111,8 @@ class RangeWorker:
             return state if state.done else self._checkpoint(run, state, chunk, done=True)
         self._counted = self._used()
         most = self._most(run, state)
-        rows = self._with_lags(self._scan.rows(rest.after, rest.until), run)
+        replicas = self._replicas.objects(rest.after, rest.until)
+        rows = with_replicas(self._with_lags(self._scan.rows(rest.after, rest.until), run), replicas)
         for finding in _ascending(findings(self._listing.objects(rest.after, rest.until), rows, rules)):
             if state.tally["hinted"] + chunk.tally["hinted"] >= most:
                 break

@@ -33,8 +33,10 @@ def transfer(settings: TransferSettings, who: Principals, *, memory_mb: int) -> 
     runs = Runs(dynamodb, settings.manifest_table, settings.source_bucket)
     files = RunFiles(who.own("s3"), settings.replica_bucket, settings.replica_account_id, settings.replica_kms_key_arn)
     sweep = Sweep(wiring.replica(settings, who), manifest, settings.sweep_hours * 3600)
+    replicas = Listing(who.own("s3"), settings.replica_bucket, settings.replica_account_id, whose="replica")
     worker = RangeWorker(
         listing,
+        replicas,
         scan,
         queue,
         files,

@@ -31,6 +31,7 @@ CORE = {
     "plan",
     "report",
     "report_charts",
+    "replica_check",
     "report_model",
     "report_page",
     "row",

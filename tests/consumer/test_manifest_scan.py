@@ -22,9 +22,10 @@ ROW = Row(
     source=IDENTITY,
     event_time=1_800_000_000.0,
     attempts=2,
+    replica=ReplicaVersion("r1"),
     error="archived",
 )
-REST = {"checksum": "CRC64NVME:x", "replica": ReplicaVersion("r1", "w1"), "tags": "digest", "sequencer": "0A"}
+REST = {"checksum": "CRC64NVME:x", "tags": "digest", "sequencer": "0A"}
 ASKED = {"TableName": TABLE, "ProjectionExpression": ATTRIBUTES, "ReturnConsumedCapacity": "TOTAL"}
 CONDITIONS = [
     ("", None, "pk = :p", {}),

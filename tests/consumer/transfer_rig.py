@@ -58,6 +58,7 @@ class TransferRig(Rig):
         surroundings = Surroundings(SOURCE, REPLICA, LAG_OBJECTIVE, capacity, memory_gb=1.0)
         self.worker = RangeWorker(
             self.listing,
+            Listing(s3, REPLICA, CONSUMER, whose="replica"),
             self.scan,
             queue,
             self.files,
