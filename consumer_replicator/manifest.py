@@ -91,12 +91,18 @@ class Manifest:
     def note_failure(self, now: float) -> None:
         """Remembers that an object failed for good: until a reconcile proves the contrary, the live watermark rests.
 
-        The first one counts; the item lies beside the watermark (see `runs`).
+        The latest one counts: a proof says nothing of those that came after it. The item lies beside the watermark
+        (see `runs`).
         """
         item = {PARTITION: {"S": f"{self._bucket}#watermark"}, SORT: {"S": "failures"}, "f": {"N": str(round(now, 3))}}
         with translated("manifest"):
             try:
-                self._dynamodb.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(f)")
+                self._dynamodb.put_item(
+                    TableName=self._table,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(f) OR f < :now",
+                    ExpressionAttributeValues={":now": item["f"]},
+                )
             except ClientError as error:
                 if code_of(error) != "ConditionalCheckFailedException":
                     raise

@@ -152,7 +152,7 @@ class Runs:
         self._put("watermark", "watermark", item, before=watermark.version - 1)
 
     def failures_since(self) -> float | None:
-        """When the first object failed for good since the last proof; None: none did."""
+        """When the latest object failed for good that no proof covers; None: there is none."""
         item = self._get("watermark", "failures")
         return float(item["f"]["N"]) if item and "f" in item else None
 

@@ -28,7 +28,7 @@ from consumer_replicator.run_files import RunFiles
 from consumer_replicator.runs import Runs
 from consumer_replicator.settling import Settled, any_waiting, settle, unsettled
 from consumer_replicator.sweep import Sweep
-from consumer_replicator.watermark import Watermark, after_a_look_at_the_queue, after_a_run
+from consumer_replicator.watermark import Watermark, after_a_look_at_the_queue, after_a_run, outlives_a_proof
 
 type Answer = dict[str, Any]
 
@@ -308,11 +308,10 @@ class Transfer:
 
     def _move_watermark(self, run: Run, *, proof: bool) -> None:
         failures = self._parts.runs.failures_since()
-        if proof and failures is not None and failures < run.started:
+        began = {"started": run.started, "lag_objective": self._lag_objective}
+        if proof and failures is not None and not outlives_a_proof(failures, **began):
             self._parts.runs.forget_failures(failures)
-        self._write_watermark(
-            lambda before: after_a_run(before, started=run.started, lag_objective=self._lag_objective, settled=proof)
-        )
+        self._write_watermark(lambda before: after_a_run(before, settled=proof, **began))
 
     def _tell_watermark(self) -> Answer:
         now = self._now()

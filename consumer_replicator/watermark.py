@@ -62,5 +62,13 @@ def after_a_run(watermark: Watermark, *, started: float, lag_objective: float, s
     return replace(watermark, proven=proven, version=watermark.version + 1)
 
 
+def outlives_a_proof(failed: float, *, started: float, lag_objective: float) -> bool:
+    """Whether the latest failure, noted at `failed`, still stands after a settled run that looked at every key.
+
+    It may be of an object that was too young for the run to look at: of that the run says nothing.
+    """
+    return failed > started - lag_objective
+
+
 def _later(one: float | None, other: float) -> float:
     return other if one is None else max(one, other)

@@ -266,3 +266,40 @@ def test_a_write_replaces_the_whole_row(manifest):
     manifest.write("k", None, before)
     manifest.write("k", before, NEXT)
     assert manifest.read("k") == NEXT
+
+
+# -- failures, for the watermark ---------------------------------------------------------------------------------------
+
+NOTE = {"pk": {"S": f"{SOURCE}#watermark"}, "sk": {"S": "failures"}}
+
+
+def noted(table):
+    item = table.get_item(TableName=TABLE, Key=NOTE).get("Item")
+    return item and float(item["f"]["N"])
+
+
+def test_a_failure_is_noted_beside_the_watermark_in_one_conditional_write(stub):
+    manifest, stubber = stub
+    request = {
+        "TableName": TABLE,
+        "Item": {**NOTE, "f": {"N": "1800000000.123"}},
+        "ConditionExpression": "attribute_not_exists(f) OR f < :now",
+        "ExpressionAttributeValues": {":now": {"N": "1800000000.123"}},
+    }
+    stubber.add_response("put_item", {}, request)
+    manifest.note_failure(NOW + 0.1234)
+
+
+def test_the_latest_failure_is_the_one_that_stays_noted(manifest, table):
+    for moment, expected in ((NOW, NOW), (NOW + 5, NOW + 5), (NOW + 3, NOW + 5), (NOW + 5, NOW + 5)):
+        manifest.note_failure(moment)
+        assert noted(table) == expected
+
+
+@pytest.mark.parametrize(("code", "status", "expected"), FAILURES)
+def test_a_failure_that_cannot_be_noted_says_why(stub, code, status, expected):
+    manifest, stubber = stub
+    stubber.add_client_error("put_item", code, http_status_code=status)
+    with pytest.raises(HydrationError) as raised:
+        manifest.note_failure(NOW)
+    assert raised.value.code == expected
