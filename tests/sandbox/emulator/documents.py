@@ -34,9 +34,7 @@ def checked(content: dict[str, Any]) -> dict[str, Any]:
         inputs = step["inputs"]
         named = {choice["NextStep"] for choice in inputs.get("Choices", [])} | {inputs.get("Default")} - {None}
         if not named <= steps:
-            raise ValueError(
-                f"InvalidDocumentContent: {step['name']} names {named - steps}, which is not there."
-            )
+            raise ValueError(f"InvalidDocumentContent: {step['name']} names {named - steps}, which is not there.")
     return content
 
 
