@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from consumer_replicator.errors import FAILURE_CODES
+from consumer_replicator.estimate import Capacity, Load, estimate
 from consumer_replicator.outcome import SkipReason
 from tests.service_catalog import parameter_tables
 from tests.service_catalog.template import CONSUMER, PRODUCER, Template
@@ -13,6 +14,7 @@ from tests.service_catalog.template import CONSUMER, PRODUCER, Template
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "service-catalog" / "docs"
 RUNBOOK = (DOCS / "runbook.md").read_text()
+ARCHITECTURE = (DOCS / "architecture.md").read_text()
 
 
 def test_the_runbook_has_a_line_for_every_failure_code_and_no_other():
@@ -87,3 +89,47 @@ def test_a_guide_without_a_place_for_a_table_is_refused():
 def test_every_parameter_has_its_row_in_the_guide(template: Template):
     rows = re.findall(r"^\| `(\w+)` \|", "\n".join(parameter_tables.parameters(template)), re.MULTILINE)
     assert sorted(rows) == sorted(template.body["Parameters"])
+
+
+def test_every_test_that_a_document_names_exists():
+    named = {name for path in DOCS.glob("*.md") for name in re.findall(r"`(test_\w+)`", path.read_text())}
+    assert len(named) > 20
+    there = {
+        name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    assert sorted(named - there) == []
+
+
+def test_the_example_of_costs_is_what_the_estimate_says():
+    month = _times(Load.of(256 * 1024), 1_000_000) + _times(Load.of(100 * 1024 * 1024), 10_000)
+    asked = estimate(month, Capacity(functions=50, source_bucket_keys=True))
+    table = re.search(r"<!-- costs: begin -->\n(.*)\n<!-- costs: end -->", ARCHITECTURE, re.DOTALL)
+    assert table
+    told = dict(re.findall(r"^\| ([\w ]+)(?: \(arm64\))? \| ([\d.]+) \|$", table[1], re.MULTILINE))
+    assert {item.lower(): dollars for item, dollars in told.items()} == {
+        item: f"{dollars:.2f}" for item, dollars in asked.cost.items.items()
+    }
+    assert f"| **sum** | **{asked.dollars:.2f}** |" in table[1]
+    assert f"({month.bytes / 1e12:.1f} TB)" in ARCHITECTURE
+    assert f"they would take {asked.seconds / 60:.0f} minutes by 50 functions" in ARCHITECTURE
+
+
+def test_the_alarms_that_the_example_pays_for_are_those_of_the_templates():
+    alarms = [
+        body for template in (PRODUCER, CONSUMER) for _, body in template.resolve().of_type("AWS::CloudWatch::Alarm")
+    ]
+    metrics = sum(
+        len([each for each in body.get("Metrics", [{"MetricStat": {}}]) if "MetricStat" in each]) for body in alarms
+    )
+    assert f"$0.10 for each of the {metrics} metrics" in ARCHITECTURE
+
+
+def test_the_scores_of_the_options_add_up():
+    rows = re.findall(r"^\| .+? ((?:\| \d )+)\| (?:\*\*)?(\d+)(?:\*\*)? \|$", ARCHITECTURE, re.MULTILINE)
+    assert len(rows) == 6
+    for scores, total in rows:
+        assert sum(map(int, re.findall(r"\d", scores))) == int(total)
+
+
+def _times(load: Load, number: int) -> Load:
+    return Load(load.objects * number, load.bytes * number, load.large * number, load.parts * number)
