@@ -2,8 +2,8 @@
 
 Partition keys begin with the source bucket, as rows' do, and go on with a word where a row has its shard's number:
 
-    <bucket>#run#<run id>   run, range#000001, ...      <bucket>#runs        one summary per finished run, by run id
-    <bucket>#boundaries     boundaries                  <bucket>#watermark   watermark
+    <bucket>#run#<run id>   run, range#000001, ...      <bucket>#runs        one summary per finished run, by its start
+    <bucket>#boundaries     boundaries, listed          <bucket>#watermark   watermark, failures
 
 Everything expires after `keep_days` but boundaries and watermark.
 """
@@ -127,7 +127,7 @@ class Runs:
         self._put("boundaries", "listed", {"n": count}, before=None)
 
     def summaries(self, limit: int) -> list[dict[str, Any]]:
-        """What the last finished runs left for comparison, the newest first."""
+        """What the last finished runs left for comparison, the last started first."""
         with translated("manifest"):
             answer = self._dynamodb.query(
                 TableName=self._table,
@@ -139,8 +139,9 @@ class Runs:
         return [json.loads(item["su"]["S"]) for item in answer["Items"]]
 
     def summarise(self, run: Run, summary: Mapping[str, Any]) -> None:
+        """By its start, since an operator's run id may sort anywhere."""
         item = {"su": json.dumps(summary), "x": int(run.started) + self._keep_seconds}
-        self._put("runs", run.id, item, before=None)
+        self._put("runs", f"{run.started:014.3f} {run.id}", item, before=None)
 
     def watermark(self) -> Watermark:
         item = self._get("watermark", "watermark")
