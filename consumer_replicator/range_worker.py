@@ -46,6 +46,9 @@ from consumer_replicator.tally import Tally
 
 CHUNK = 10_000
 """Findings between two checkpoints: ten pages of the listing."""
+SAMPLED_KEYS = 64
+"""Of a range, for the next run's boundaries: 1 KB each, in JSON up to six times that, in an item of at most 400 KB.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 PACE_STEP_SECONDS = 5
 LOST_EVENTS = (DriftKind.MISSING, DriftKind.STALE)
 
@@ -58,7 +61,7 @@ class _Chunk:
     tally: Tally = field(default_factory=Tally)
     records: list[DriftRecord] = field(default_factory=list)
     hints: list[PlainHint] = field(default_factory=list)
-    sampler: Sampler = field(default_factory=Sampler)
+    sampler: Sampler = field(default_factory=lambda: Sampler(SAMPLED_KEYS))
     last_key: str = ""
     findings: int = 0
 
@@ -258,7 +261,7 @@ def _is_unproven(left: LeftAlone, rules: Rules) -> bool:
 
 def joined(one: KeySample, other: KeySample) -> KeySample:
     """Two samples of neighbouring keys as one, at the coarser stride, thinned until it is small enough."""
-    sampler = Sampler()
+    sampler = Sampler(SAMPLED_KEYS)
     stride = max(one.stride, other.stride)
     for sample in (one, other):
         step = stride // sample.stride
