@@ -6,6 +6,8 @@ from botocore.session import Session
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from tests.consumer.fake_aws import TABLE
+
 REGION = "us-east-1"
 
 
@@ -62,6 +64,19 @@ def emulated(aws):
     """Makes clients of an empty AWS in this process."""
     with mock_aws():
         yield aws
+
+
+@pytest.fixture
+def table(emulated):
+    """The manifest's table on moto, which has conditions and paging right; its client."""
+    client = emulated("dynamodb")
+    client.create_table(
+        TableName=TABLE,
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return client
 
 
 @pytest.fixture

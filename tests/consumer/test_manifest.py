@@ -54,19 +54,6 @@ def stub(stubbed):
 
 
 @pytest.fixture
-def table(emulated):
-    """The table on moto, which has conditions and paging right."""
-    client = emulated("dynamodb")
-    client.create_table(
-        TableName=TABLE,
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return client
-
-
-@pytest.fixture
 def manifest(table):
     return Manifest(table, TABLE, SOURCE, SHARDS, 30)
 
