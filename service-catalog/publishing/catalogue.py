@@ -54,10 +54,10 @@ def shares(catalog: Any, portfolio: str | None, kinds: Sequence[str]) -> Iterato
             yield share_id(each["PrincipalId"]), each["Type"]
 
 
-def actions(catalog: Any, about: str | None = None) -> dict[str, str]:
-    """Name -> id of the account's service actions; with `about`, of those that are described so."""
+def actions(catalog: Any) -> list[tuple[str, str, str]]:
+    """Name, id and description of each service action of the account."""
     listed = pages(catalog.list_service_actions, "ServiceActionSummaries")
-    return {each["Name"]: each["Id"] for each in listed if about is None or each.get("Description") == about}
+    return [(each["Name"], each["Id"], each.get("Description", "")) for each in listed]
 
 
 def used_by_others(catalog: Any, actions: dict[str, str], ours: set[str]) -> set[str]:

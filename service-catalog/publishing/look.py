@@ -21,6 +21,7 @@ def to_publish(aws: Clients, wanted: Release, *, bucket_owner: str) -> Found:
     if region != aws.region:
         raise Refused(f"Bucket {wanted.bucket} is in {region}, but Lambda takes code of its own Region: {aws.region}.")
     names = [product.name for product in wanted.products]
+    has_actions = any(product.actions for product in wanted.products)
     portfolio = catalogue.portfolio(aws.catalog, wanted.portfolio, wanted.provider)
     products = catalogue.products(aws.catalog, names, wanted.provider, portfolio)
     return Found(
@@ -32,7 +33,7 @@ def to_publish(aws: Clients, wanted: Release, *, bucket_owner: str) -> Found:
         roles=frozenset(_roles(aws.iam, sorted({product.launch_role for product in wanted.products}))),
         principals=dict(catalogue.principals(aws.catalog, portfolio)),
         shares=dict(catalogue.shares(aws.catalog, portfolio, _kinds(wanted.targets))),
-        actions=catalogue.actions(aws.catalog) if any(product.actions for product in wanted.products) else {},
+        actions={name: id_ for name, id_, _ in catalogue.actions(aws.catalog)} if has_actions else {},
     )
 
 
@@ -42,13 +43,14 @@ def to_unpublish(aws: Clients, portfolio: str, provider: str, names: Sequence[st
     products = catalogue.products(aws.catalog, names, provider, portfolio_id)
     products = {name: catalogue.with_actions(aws.catalog, product) for name, product in products.items()}
     ids = {product.id for product in products.values()}
-    ours = catalogue.actions(aws.catalog, about_actions(portfolio))
+    actions = catalogue.actions(aws.catalog)
+    ours = {name: id_ for name, id_, about in actions if about == about_actions(portfolio)}
     return Found(
         portfolio=portfolio_id,
         products=products,
         principals=dict(catalogue.principals(aws.catalog, portfolio_id)),
         shares=dict(catalogue.shares(aws.catalog, portfolio_id, SHARE_KINDS)),
-        actions=catalogue.actions(aws.catalog),
+        actions={name: id_ for name, id_, _ in actions},
         own_actions=frozenset(ours.keys() - catalogue.used_by_others(aws.catalog, ours, ids)),
         other_products=tuple(catalogue.others(aws.catalog, portfolio_id, ids)),
         provisioned=tuple(catalogue.provisioned(aws.catalog, products)),
