@@ -21,8 +21,8 @@ NOTES = (
     "Server, manifest and tools share this machine's cores, with no network between: only ratios mean anything.",
     "The manifest is a stand-in on HTTP that pages like DynamoDB and answers from memory: faster than DynamoDB is.",
     "ETags here are MD5, which rclone compares. Under SSE-KMS they are not: told so, it compares sizes only.",
-    "s3-hydration compares the source with the manifest: what removed a replica behind its back it does not see; what",
-    "  happened between reading the source and writing the replica it does, as no comparison by time can.",
+    "s3-hydration compares the source with what its replica was made from, and the replica with the row that vouches",
+    "  for it: under any encryption, and also what happened between reading the source and writing the replica.",
 )
 
 

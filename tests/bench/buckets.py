@@ -114,7 +114,7 @@ def _row(each: Planned, modified: int | None) -> Row:
         written_at=at + 1.234,
         source=SourceIdentity(version, digest, at - 60 if each.changed else at, len(each.before)),
         checksum=f"CRC64NVME:{digest[:11]}=",
-        replica=ReplicaVersion(digest[::-1], version[::-1]),
+        replica=ReplicaVersion(digest, version[::-1]),  # its ETag is the MD5 of its bytes, as this server says
         sequencer=digest[:18].upper(),
         event_time=at,
     )

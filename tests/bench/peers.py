@@ -78,7 +78,15 @@ def lines(path: Path) -> set[str]:
 
 
 def _ours(places: Places, folder: Path) -> list[str]:
-    return [sys.executable, "-m", "tests.bench.detect", places.source, str(places.shards), str(folder / FOUND)]
+    return [
+        sys.executable,
+        "-m",
+        "tests.bench.detect",
+        places.source,
+        places.replica,
+        str(places.shards),
+        str(folder / FOUND),
+    ]
 
 
 RCLONE_REPORTS = ("--differ", "--missing-on-src", "--missing-on-dst", "--error")
@@ -114,7 +122,7 @@ def _printed(folder: Path) -> set[str]:
 
 
 TOOLS = (
-    Tool("s3-hydration", "lists one bucket, queries the manifest", _ours, lambda folder: lines(folder / FOUND)),
+    Tool("s3-hydration", "lists both buckets, queries the manifest", _ours, lambda folder: lines(folder / FOUND)),
     Tool("rclone check", "lists both buckets", _rclone(), _rclone_found, frozenset({0, 1})),
     Tool("rclone check --fast-list", "lists both buckets", _rclone("--fast-list"), _rclone_found, frozenset({0, 1})),
     Tool("aws s3 sync --dryrun", "lists both buckets", _aws, _printed),

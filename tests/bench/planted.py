@@ -33,6 +33,10 @@ class Planned:
     after: bytes | None
 
     @property
+    def replicated(self) -> bool:
+        return self.planted not in (Planted.MISSING, Planted.REMOVED)
+
+    @property
     def changed(self) -> bool:
         return self.after is not None and self.after != self.before
 
