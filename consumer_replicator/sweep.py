@@ -4,9 +4,13 @@ A killed invocation leaves its upload open, and its parts are billed. The bucket
 later; the sweep does after a parameter, by default a day, long after the longest invocation.
 """
 
+from itertools import batched
+
 from consumer_replicator.manifest import Manifest
 from consumer_replicator.replica import Replica
 from consumer_replicator.row import State
+
+ROWS_AT_ONCE = 100
 
 
 class Sweep:
@@ -18,13 +22,17 @@ class Sweep:
         self._older_than = older_than
 
     def run(self, now: float) -> int:
-        """Aborts what is orphaned; how many there were. An upload whose key's row says UPLOADING is left alone."""
+        """Aborts what is orphaned; how many there were.
+
+        An upload is left alone where its key's row says UPLOADING, or cannot be read and so may name it.
+        """
         aborted = 0
-        for upload in self._replica.open_uploads():
-            if now - upload.initiated <= self._older_than:
-                continue
-            row = self._manifest.read(upload.key)
-            if row is None or row.state is not State.UPLOADING:
-                self._replica.abort_upload(upload.key, upload.upload_id)
-                aborted += 1
+        old = (upload for upload in self._replica.open_uploads() if now - upload.initiated > self._older_than)
+        for some in batched(old, ROWS_AT_ONCE):
+            rows = self._manifest.read_many(upload.key for upload in some)
+            named = {key for key, row in rows.items() if row is not None and row.state is State.UPLOADING}
+            for upload in some:
+                if upload.key in rows and upload.key not in named:
+                    self._replica.abort_upload(upload.key, upload.upload_id)
+                    aborted += 1
         return aborted
