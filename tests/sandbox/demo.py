@@ -1,5 +1,7 @@
 """`make demo`: two accounts, real files replicated from one to the other as one watches, and the proof that they are.
 
+Then the source's events are lost, and a reconcile finds and repairs what nobody told of.
+
     python -m tests.sandbox demo [--dir DIR] [--json]
 
 Exit codes: 0 everything is equal and the books close; 1 something is not, or got stuck; 2 usage; 130 interrupted.
@@ -22,9 +24,11 @@ from tests.sandbox import check
 from tests.sandbox.books import Books, calls_per_object
 from tests.sandbox.demo_report import Lag, Report
 from tests.sandbox.emulator_process import SandboxError
-from tests.sandbox.live_view import amount
+from tests.sandbox.live_view import amount, shown_key
+from tests.sandbox.runs import Runs, RunShown, found
 from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.settle import Follower, Stage, Stuck
+from tests.sandbox.unheard import ARCHIVE, Unheard, unheard
 from tests.sandbox.uploader import MULTIPART_FROM, Uploader
 from tests.sandbox.watch import Watch
 from tests.sandbox.workload import BURST, Upload, Workload, workload
@@ -121,11 +125,14 @@ class Demo:
         for letter in dead_letters:
             self._tell(f"dead letter {letter.code}: {letter.reason}")
         self._tell(f"an event forged by a stranger: {forged or 'taken!'}")
+        lost = unheard(plan)
+        runs = self._reconcile(sandbox, lost)
         self._announce("An independent check reads both buckets and compares everything")
         verdict = self._check(sandbox)
         return Report(
             books=self._books,
-            keys=len(plan.uploads),
+            runs=runs,
+            keys=len(plan.uploads) + len(lost.uploaded) + len(lost.archived),
             rows=Counter(row.state.name for row in watch.rows().values()),
             lags=lags,
             calls=calls,
@@ -162,6 +169,46 @@ class Demo:
         forged = forge(sandbox, plan.uploads[0].key)
         follower.run(stage, work)
         return forged
+
+    def _reconcile(self, sandbox: Sandbox, lost: Unheard) -> list[RunShown]:
+        """Everything that the events do not tell of, and what brings it over all the same."""
+        s3, bucket = sandbox.client("s3", sandbox.producer.account_id), sandbox.producer.bucket
+        uploader = Uploader(s3, bucket)
+        runs = Runs(sandbox, self._tell, PATIENCE_SECONDS)
+        self._announce("Events are switched off at the source; uploads, overwrites and deletes go on unheard")
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+        uploader.put_all((*lost.uploaded, *lost.overwritten))
+        for key in lost.deleted:
+            s3.delete_object(Bucket=bucket, Key=key)
+        self._tell(f"uploaded {len(lost.uploaded)}, overwritten {len(lost.overwritten)}, deleted {len(lost.deleted)}")
+        replica = sandbox.client("s3", sandbox.consumer.account_id)
+        replica.delete_object(Bucket=sandbox.consumer.bucket, Key=lost.removed)
+        self._tell(f"and behind the manifest's back the replica of {shown_key(lost.removed)} is removed")
+
+        self._announce("A reconcile compares source, manifest and replicas, and repairs what differs")
+        shown = [self._run(runs, "reconcile", {}, lost.drift)]
+        if (proven := runs.watermark()) is not None:
+            moment = time.strftime("%H:%M:%S", time.gmtime(proven))
+            self._tell(f"watermark: everything that the source had at {moment} UTC is here")
+        self._announce(f"{len(lost.archived)} objects older than the subscription: first what a backfill would do")
+        uploader.put_all(lost.archived)
+        missing = {"missing": len(lost.archived)}
+        shown.append(self._run(runs, "dry-run", {"prefix": ARCHIVE, "dry_run": True}, missing))
+        plan = shown[-1].answer["plan"]
+        self._tell(
+            f"estimate: {plan['objects']} objects, {amount(plan['bytes'])}, {plan['seconds']:.1f} s "
+            f"(limited by {plan['limited_by']}), ${plan['dollars']:.4f}"
+        )
+        shown.append(self._run(runs, "backfill", {"prefix": ARCHIVE}, missing))
+        return shown
+
+    def _run(self, runs: Runs, name: str, payload: Mapping[str, object], expected: Mapping[str, int]) -> RunShown:
+        with self._console.status("   it runs, and waits for what it has found to be copied"):
+            run = runs.run(name, payload, expected)
+        self._tell(found(run))
+        if run.page:
+            self._tell(f"report: {run.page}")
+        return run
 
     def _check(self, sandbox: Sandbox) -> check.Verdict:
         producer, consumer = sandbox.producer, sandbox.consumer

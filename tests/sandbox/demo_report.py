@@ -11,6 +11,7 @@ from rich.text import Text
 from tests.sandbox.books import DELETED, FAILED, REPLICATED, SKIPPED, TAGS, Books, percentile
 from tests.sandbox.check import Verdict
 from tests.sandbox.live_view import amount
+from tests.sandbox.runs import RunShown, found
 from tests.sandbox.watch import DeadLetter
 
 SHOWN_DIFFERENCES = 20
@@ -29,11 +30,13 @@ class Lag:
 
 @dataclass(frozen=True)
 class Report:
-    """`rows`: manifest rows by state; `keys`: all that ever were. `lags` by how the objects were put. `forged` is how
-    the bus answered a stranger, None if it took the event. `calls` are those for the small objects, per object.
+    """`books` are those of the events, `runs` what was found without any. `rows`: manifest rows by state; `keys`: all
+    that ever were. `lags` by how the objects were put. `forged` is how the bus answered a stranger, None if it took the
+    event. `calls` are those for the small objects, per object.
     """
 
     books: Books
+    runs: Sequence[RunShown]
     keys: int
     rows: Mapping[str, int]
     lags: Mapping[str, Lag]
@@ -55,6 +58,8 @@ class Report:
             yield f"The books do not close: {self.books.equation()}."
         if self.books.names(FAILED) != self.expected_dead_letters:
             yield f"Failures by code are {self.books.names(FAILED)}, not {dict(self.expected_dead_letters)}."
+        for run in self.runs:
+            yield from _run_problems(run)
         if sum(self.rows.values()) != self.keys:
             yield f"{self.keys} keys were written, and the manifest has {sum(self.rows.values())} rows."
         found = Counter(letter.code or "gave up" for letter in self.dead_letters)
@@ -81,6 +86,17 @@ class Report:
                 "failed": self.books.names(FAILED),
                 "bytes_replicated": self.books.bytes_replicated(),
             },
+            "runs": [
+                {
+                    "name": run.name,
+                    "payload": run.payload,
+                    "seconds": round(run.seconds, 1),
+                    "page": run.page,
+                    "expected_drift": run.expected,
+                    "answer": run.answer,
+                }
+                for run in self.runs
+            ],
             "manifest": {"keys": self.keys, "rows": dict(self.rows)},
             "lag_seconds": {
                 how: {"from_put": _percentiles(lag.from_put), "from_event_time": _percentiles(lag.from_event)}
@@ -102,6 +118,8 @@ class Report:
         """For a person: one table a subject."""
         yield _subject("Books", f"{self.books.sent} changes and messages sent, {self.books.settled} came to an end")
         yield _figures((f"{count}", what) for count, what in self.books.sums())
+        yield _subject("Runs", "of the transfer function, while the source sent no events")
+        yield _figures((run.name, found(run)) for run in self.runs)
         yield _subject("Manifest", f"{self.keys} keys")
         yield _figures((f"{count}", state) for state, count in sorted(self.rows.items()))
         yield _subject("Lag", "from the end of a PUT to its committed row (in brackets: from the event's time)")
@@ -118,6 +136,16 @@ class Report:
         if count > SHOWN_DIFFERENCES:
             shown.append(f"and {count - SHOWN_DIFFERENCES} more, all of them with --json")
         yield _figures(("≠", difference) for difference in shown)
+
+
+def _run_problems(run: RunShown) -> Iterator[str]:
+    state = run.answer.get("state")
+    if state != "done":
+        yield f"The run {run.name} is {state}: {run.answer.get('failure') or run.answer.get('note') or run.answer}."
+    elif not run.closes:
+        yield f"The books of the run {run.name} do not close: {run.answer['books']}, {run.answer['extras']}."
+    elif run.drift != run.expected:
+        yield f"The run {run.name} found {run.drift}, not {dict(run.expected)}."
 
 
 def _subject(name: str, what: str) -> Table:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-RECONCILE = "aws lambda invoke --function-name {} --payload '{{}}' answer.json && cat answer.json"
+# From a file, because a payload in the command line must be said otherwise to aws-cli 1 and 2.
+RECONCILE = "echo '{{}}' > ask.json && aws lambda invoke --function-name {} --payload fileb://ask.json /dev/stdout"
 ACCOUNTS = {"producer": "put objects here", "consumer": "their replicas appear here"}
 
 

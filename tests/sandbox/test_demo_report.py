@@ -11,6 +11,7 @@ from rich.console import Console
 from tests.sandbox.books import Books
 from tests.sandbox.check import Difference, Verdict
 from tests.sandbox.demo_report import Lag, Report
+from tests.sandbox.runs import RunShown
 from tests.sandbox.watch import DeadLetter
 
 
@@ -30,8 +31,19 @@ def books(sent: int = 3) -> Books:
     return kept
 
 
+def run(**answer: Any) -> RunShown:
+    ended = {
+        "state": "done",
+        "books": {"listed": 9, "copied": 2, "failed": {}, "closes": True},
+        "extras": {"deleted": 1, "closes": True},
+        "drift": {"missing": 2, "extra": 1},
+    }
+    return RunShown("reconcile", {}, {**ended, **answer}, 3.4, {"missing": 2, "extra": 1}, "reconcile.html")
+
+
 RIGHT = Report(
     books=books(),
+    runs=[run()],
     keys=2,
     rows={"LIVE": 1, "DELETED": 1},
     lags={"in turn": Lag([0.5, 1.5], [1.0]), "all at once": Lag([], [])},
@@ -65,6 +77,11 @@ def test_a_demo_that_went_well_has_no_problem() -> None:
     [
         ({"books": books(sent=4)}, "The books do not close: 4 sent ≠ 1 replicated"),
         ({"books": books(sent=2)}, "The books do not close: 2 sent ≠ 1 replicated"),
+        ({"runs": [run(state="failed", failure="It may not.")]}, "The run reconcile is failed: It may not."),
+        ({"runs": [run(state="refused", problems=["no"])]}, "The run reconcile is refused: {"),
+        ({"runs": [run(books={"closes": False})]}, "The books of the run reconcile do not close"),
+        ({"runs": [run(extras={"closes": False})]}, "The books of the run reconcile do not close"),
+        ({"runs": [run(drift={"missing": 2})]}, "found {'missing': 2}, not {'missing': 2, 'extra': 1}"),
         ({"keys": 3}, "3 keys were written, and the manifest has 2 rows."),
         ({"dead_letters": []}, "The dead-letter queue holds {}, not {'not-json': 1}."),
         ({"dead_letters": [*RIGHT.dead_letters, DeadLetter("x", "", "")]}, "'gave up': 1"),
@@ -100,6 +117,8 @@ def test_the_document_is_json_and_holds_every_figure() -> None:
     assert document["dead_letters"] == [{"code": "not-json", "reason": "The message is not JSON."}]
     assert document["check"]["differences"] == [{"key": "k", "aspect": "bytes", "source": "a", "replica": "b"}]
     assert document["seconds"] == 61.3
+    (told,) = document["runs"]
+    assert (told["name"], told["answer"]["state"], told["page"]) == ("reconcile", "done", "reconcile.html")
 
 
 @pytest.mark.parametrize(
@@ -109,6 +128,7 @@ def test_the_document_is_json_and_holds_every_figure() -> None:
         "1 replicated",
         "1 skipped (superseded)",
         "1 LIVE",
+        "reconcile of 9 listed: missing 2, extra 1; copied 2, deleted 1 (3 s)",
         "p50 0.50 s, p99 1.50 s  (p50 1.00 s, p99 1.00 s)",
         "p50 unknown",
         "per object, for 2 of one PUT, 1 of them tagged",

@@ -110,17 +110,22 @@ def test_a_reconcile_after_a_reconcile_finds_nothing(transfer: Transfer) -> None
     assert answer["books"]["current"] == answer["books"]["listed"] > 0
 
 
-def test_a_replica_that_was_removed_behind_the_manifests_back_comes_back_by_force_only(
+def test_a_replica_that_was_removed_or_changed_behind_the_manifests_back_is_found_and_made_again(
     pair: Pair, transfer: Transfer
 ) -> None:
-    """A reconcile compares the source's listing with the manifest: what the replica bucket lost on its own it cannot
-    see, and does not pretend to. Only the check, which reads the bucket itself, does.
-    """
+    """The manifest vouches for both, and no event tells: the replica bucket's own listing does."""
     pair.replica.s3.delete_object(Bucket=pair.replica.name, Key="before/02")
-    assert transfer.run()["drift"] == {}
-    assert [difference.aspect for difference in pair.differences()] == ["missing"]
-    assert copied(transfer.run(prefix="before/02", force=True)) == 1
+    pair.replica.s3.put_object(Bucket=pair.replica.name, Key="before/05", Body=b"somebody else's")
+    answer = transfer.run()
+    assert (answer["drift"], copied(answer)) == ({"stale": 2}, 2)
     assert pair.differences() == []
+
+
+def test_a_forced_backfill_copies_what_is_current(pair: Pair, transfer: Transfer) -> None:
+    place: Any = {"Bucket": pair.replica.name, "Key": "before/06"}
+    before = pair.replica.s3.head_object(**place)["VersionId"]
+    assert copied(transfer.run(prefix="before/06", force=True)) == 1
+    assert pair.replica.s3.head_object(**place)["VersionId"] != before
 
 
 def test_a_dry_run_tells_what_a_backfill_would_do_take_and_cost_and_does_nothing(

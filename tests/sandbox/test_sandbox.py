@@ -187,7 +187,7 @@ class TestCommandLine:
         assert f"export AWS_ACCESS_KEY_ID={PRODUCER_ACCOUNT}" in out
         assert f"export AWS_ACCESS_KEY_ID={CONSUMER_ACCOUNT}" in out
         for client in (
-            "aws lambda invoke --function-name s3-hydration-transfer --payload '{}'",
+            "aws lambda invoke --function-name s3-hydration-transfer --payload fileb://ask.json",
             "aws s3 cp",
             "rclone copy",
             "s5cmd --endpoint-url http://127.0.0.1:",

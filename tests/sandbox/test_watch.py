@@ -92,6 +92,12 @@ def test_rows_are_read_by_key(watch: Watch) -> None:
     assert unsettled_rows(watch.rows()) == {"b\n": State.DELETING}
 
 
+@pytest.mark.parametrize("partition", ["source#run#20261124-085000-1a2b3c", "source#runs", "source#watermark"])
+def test_what_a_run_keeps_beside_the_rows_is_none(watch: Watch, partition: str) -> None:
+    watch.dynamodb.put_item(TableName="manifest", Item={"pk": {"S": partition}, "sk": {"S": "run"}})
+    assert watch.rows() == {}
+
+
 @pytest.mark.parametrize("state", [State.LIVE, State.DELETED, State.GONE, State.FAILED])
 def test_a_row_whose_state_is_final_is_settled(state: State) -> None:
     assert unsettled_rows({"k": Row(1, state, 0.0)}) == {}

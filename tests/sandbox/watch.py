@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from consumer_replicator.row import Row, State
-from consumer_replicator.row_item import SORT, from_item
+from consumer_replicator.row_item import PARTITION, SORT, from_item
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -101,7 +101,7 @@ class Watch:
         """The whole manifest, strongly consistent."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
         items: Iterator[Mapping[str, Any]] = (item for page in pages for item in page["Items"])
-        return {item[SORT]["S"]: from_item(item) for item in items}
+        return {item[SORT]["S"]: from_item(item) for item in items if is_row(item)}
 
     def dead_letters(self) -> list[DeadLetter]:
         """Reads the dead-letter queue and leaves it as it was but for a few seconds of invisibility."""
@@ -121,6 +121,11 @@ class Watch:
 
     def _attributes(self, url: str) -> Mapping[Any, str]:
         return self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(DEPTHS))["Attributes"]  # type: ignore[arg-type]
+
+
+def is_row(item: Mapping[str, Any]) -> bool:
+    """Whether an item is about an object: runs and watermark have a word where a row's partition has a number."""
+    return str(item[PARTITION]["S"]).rpartition("#")[2].isdecimal()
 
 
 def unsettled_rows(rows: Mapping[str, Row]) -> dict[str, State]:
