@@ -67,7 +67,7 @@ class Reporting:
         previous = [PreviousRun.model_validate(summary) for summary in summaries if summary["id"] != run.id]
         written = Written(
             json=self._files.write_report(run.id, "report.json", report.to_json(made)),
-            page=self._files.write_report(run.id, "report.html", report_page.page(made, previous)),
+            page=self._files.write_report(run.id, "report.html", report_page.page(made, previous[:PREVIOUS_RUNS])),
         )
         self._runs.summarise(run, PreviousRun.of(made).model_dump(mode="json"))
         return written

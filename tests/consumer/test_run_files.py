@@ -1,0 +1,227 @@
+"""Files of a run: where they lie, what they are sent with, and every drifted key back as it was."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from botocore.stub import ANY
+
+from consumer_replicator import checksum
+from consumer_replicator.drift import DriftKind
+from consumer_replicator.drift_record import DriftRecord
+from consumer_replicator.errors import HydrationError
+from consumer_replicator.run_files import ROOT, RunFiles
+from producer_events.scope import OutOfScope, Scope
+from tests.consumer.fake_aws import CONSUMER, KEY_ARN, REPLICA
+from tests.consumer.wire import Answer, Wire
+from tests.odd_keys import ODD_KEYS
+
+WHERE = {"Bucket": REPLICA, "ExpectedBucketOwner": CONSUMER}
+RECORD = DriftRecord(DriftKind.STALE, "k", 17, 1_790_000_000, 4, hinted=True)
+FAILURES = [
+    ("SlowDown", 503, "throttled"),
+    ("InternalError", 500, "aws-error"),
+    ("AccessDenied", 403, "replica-access-denied"),
+    ("KMS.DisabledException", 400, "replica-kms-denied"),
+]
+
+
+@pytest.fixture
+def stub(stubbed):
+    """(the files, their Stubber)"""
+    client, stubber = stubbed("s3")
+    return RunFiles(client, REPLICA, CONSUMER, KEY_ARN), stubber
+
+
+@pytest.fixture
+def bucket(versioned):
+    return versioned(REPLICA)
+
+
+@pytest.fixture
+def files(bucket):
+    return RunFiles(bucket, REPLICA, CONSUMER, KEY_ARN)
+
+
+def records(*keys):
+    return [replace(RECORD, key=key) for key in keys]
+
+
+def keys_of(files, *where):
+    return [record.key for record in files.drift(*where)]
+
+
+# -- what is sent ------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_encrypted_under_the_replica_s_key_and_proven_by_its_checksum(stub):
+    files, stubber = stub
+    body = (RECORD.to_line() + "\n").encode()
+    request = {
+        **WHERE,
+        "Key": "_s3-hydration/runs/r/drift/200003-000012.jsonl",
+        "Body": body,
+        "ChecksumCRC64NVME": checksum.of(body).value,
+        "ContentType": "application/x-ndjson",
+        "ServerSideEncryption": "aws:kms",
+        "SSEKMSKeyId": KEY_ARN,
+        "BucketKeyEnabled": True,
+    }
+    stubber.add_response("put_object", {}, request)
+    files.write_drift("r", 200_003, 12, [RECORD])
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"), [("report.json", "application/json"), ("report.html", "text/html; charset=utf-8")]
+)
+def test_a_report_opens_in_a_browser_as_what_it_is(stub, name, content_type):
+    files, stubber = stub
+    request = {
+        **WHERE,
+        "Key": f"_s3-hydration/reports/r/{name}",
+        "Body": "caf\u00e9".encode(),
+        "ChecksumCRC64NVME": ANY,
+        "ContentType": content_type,
+        "ServerSideEncryption": "aws:kms",
+        "SSEKMSKeyId": KEY_ARN,
+        "BucketKeyEnabled": True,
+    }
+    stubber.add_response("put_object", {}, request)
+    assert files.write_report("r", name, "caf\u00e9") == f"s3://{REPLICA}/_s3-hydration/reports/r/{name}"
+
+
+def test_the_body_is_sent_with_the_one_checksum_and_no_other(aws):
+    s3 = aws("s3")
+    wire = Wire(s3)
+    RunFiles(s3, REPLICA, CONSUMER, KEY_ARN).write_report("r", "report.json", "{}")
+    sent = wire.only("PutObject").headers
+    assert [name for name in sent if name.lower().startswith("x-amz-checksum-")] == ["x-amz-checksum-crc64nvme"]
+
+
+def test_no_file_lies_where_a_replica_could(files, bucket):
+    files.write_drift("r", 1, 0, [RECORD])
+    files.write_report("r", "report.json", "{}")
+    written = [entry["Key"] for entry in bucket.list_objects_v2(Bucket=REPLICA)["Contents"]]
+    assert len(written) == 2
+    for key in written:
+        assert key.startswith(ROOT)
+        assert isinstance(Scope().judge(key), OutOfScope)
+
+
+def test_the_addresses_of_a_report_are_told_without_a_call(stub):
+    files, _ = stub
+    assert files.report_address("r") == {
+        "report": f"s3://{REPLICA}/_s3-hydration/reports/r/report.json",
+        "page": f"s3://{REPLICA}/_s3-hydration/reports/r/report.html",
+    }
+
+
+# -- what comes back ---------------------------------------------------------------------------------------------------
+
+
+def test_every_drifted_key_comes_back_as_it_was(files):
+    written = records(*ODD_KEYS.values())
+    files.write_drift("r", 1, 0, written)
+    assert list(files.drift("r", 1, 2)) == written
+
+
+def test_drift_comes_range_by_range_and_chunk_by_chunk(files):
+    for number, chunk in ((2, 1), (1, 10), (1, 2), (2, 0)):
+        files.write_drift("r", number, chunk, records(f"{number}-{chunk}-a", f"{number}-{chunk}-b"))
+    assert keys_of(files, "r", 1, 3) == [f"{place}-{n}" for place in ("1-2", "1-10", "2-0", "2-1") for n in "ab"]
+
+
+def test_only_the_ranges_asked_for_are_read(files):
+    for number in (99_999, 100_000, 100_001, 100_002, 1_000_000):
+        files.write_drift("r", number, 0, records(str(number)))
+    assert keys_of(files, "r", 100_000, 100_002) == ["100000", "100001"]
+    assert keys_of(files, "r", 1_000_000, 1_000_001) == ["1000000"]
+    assert keys_of(files, "r", 5, 5) == []
+
+
+def test_a_run_reads_no_other_run_s_drift(files):
+    for run_id in ("r", "r2", "R"):
+        files.write_drift(run_id, 1, 0, records(run_id))
+    assert keys_of(files, "r", 0, 10) == ["r"]
+    assert keys_of(files, "nobody's", 0, 10) == []
+
+
+def test_a_chunk_that_is_repeated_is_written_over_itself(files):
+    files.write_drift("r", 1, 0, records("a", "b"))
+    files.write_drift("r", 1, 0, records("b"))
+    assert keys_of(files, "r", 1, 2) == ["b"]
+
+
+def test_a_chunk_that_has_no_drift_when_it_is_repeated_has_none(files):
+    files.write_drift("r", 1, 0, records("a"))
+    files.write_drift("r", 1, 0, [])
+    assert keys_of(files, "r", 1, 2) == []
+
+
+def test_files_are_read_one_at_a_time_as_they_are_needed(files, bucket):
+    asked = []
+    bucket.meta.events.register("before-call.s3.GetObject", lambda params, **_: asked.append(params["url_path"]))
+    for chunk in range(3):
+        files.write_drift("r", 1, chunk, records(str(chunk)))
+    drift = files.drift("r", 1, 2)
+    assert next(drift).key == "0"
+    assert len(asked) == 1
+
+
+def test_all_pages_of_files_are_read(stub):
+    files, stubber = stub
+    asked = {**WHERE, "Prefix": "_s3-hydration/runs/r/drift/"}
+    pages = [[{"Key": f"{asked['Prefix']}000009-{chunk:06d}.jsonl"}] for chunk in (0, 1)]
+    stubber.add_response(
+        "list_objects_v2", {"Contents": pages[0], "IsTruncated": True, "NextContinuationToken": "t"}, asked
+    )
+    stubber.add_response("list_objects_v2", {"Contents": pages[1]}, asked | {"ContinuationToken": "t"})
+    assert list(files.drift("r", 1, 2)) == []
+
+
+def test_a_report_is_read_as_it_was_written(files):
+    document = {"books": {"listed": 3}, "keys": list(ODD_KEYS.values())}
+    files.write_report("r", "report.json", json.dumps(document))
+    assert files.read_report("r") == document
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("code", "status", "expected"), FAILURES)
+def test_a_bucket_that_refuses_says_why(stub, code, status, expected):
+    files, stubber = stub
+    calls = {
+        "put_object": [lambda: files.write_drift("r", 1, 0, [RECORD]), lambda: files.write_report("r", "a.json", "")],
+        "list_objects_v2": [lambda: list(files.drift("r", 1, 2))],
+        "get_object": [lambda: files.read_report("r")],
+    }
+    for operation, some in calls.items():
+        for call in some:
+            stubber.add_client_error(operation, code, http_status_code=status)
+            with pytest.raises(HydrationError) as raised:
+                call()
+            assert raised.value.code == expected
+
+
+def test_a_file_that_cannot_be_read_is_an_error_and_not_the_end_of_the_drift(stub):
+    files, stubber = stub
+    listed = {"Contents": [{"Key": f"{ROOT}runs/r/drift/000001-000000.jsonl"}]}
+    for code, status in (("AccessDenied", 403), ("NoSuchKey", 404)):
+        stubber.add_response("list_objects_v2", listed)
+        stubber.add_client_error("get_object", code, http_status_code=status)
+        with pytest.raises(HydrationError):
+            list(files.drift("r", 1, 2))
+
+
+def test_a_file_that_breaks_off_is_an_error_and_not_the_end_of_the_drift(aws):
+    from botocore.exceptions import ResponseStreamingError
+
+    s3 = aws("s3")
+    wire = Wire(s3)
+    key = f"{ROOT}runs/r/drift/000001-000000.jsonl"
+    wire.answer("ListObjectsV2", Answer(f"<R><Contents><Key>{key}</Key></Contents></R>".encode()))
+    wire.answer("GetObject", Answer(b"", fault=ResponseStreamingError(error="reset")))
+    with pytest.raises(HydrationError) as raised:
+        list(RunFiles(s3, REPLICA, CONSUMER, KEY_ARN).drift("r", 1, 2))
+    assert raised.value.code == "truncated"
