@@ -48,7 +48,7 @@ def statements(stack: Stack) -> Iterator[Statement]:
                 yield from _each(name, "trust", properties["AssumeRolePolicyDocument"])
                 for policy in properties.get("Policies", []):
                     yield from _each(name, "identity", policy["PolicyDocument"])
-            case "AWS::IAM::Policy":
+            case "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy":
                 for role in properties["Roles"]:
                     yield from _each(_logical_id(stack, role), "identity", properties["PolicyDocument"])
             case "AWS::KMS::Key":
