@@ -1,7 +1,7 @@
 # S3 Hydration. `make` or `make help` lists the targets; every target sets up what it needs.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test bench lint format build lock clean
+.PHONY: help setup demo sandbox test bench lint format build publish unpublish lock clean
 
 VENV     := .venv
 PYTHON_  := $(VENV)/bin/python
@@ -62,6 +62,12 @@ format: $(VENV)/.installed ## ruff's formatter and its safe fixes
 
 build: $(VENV)/.installed ## the function's zip, reproducible, for arm64 and x86_64; its size and cold import time
 	@$(PYTHON_) service-catalog/publishing/function_zip.py $(ARGS)
+
+publish: $(VENV)/.installed ## this version into Service Catalog; shows what it would do (ARGS="--bucket NAME --share-with ou-... --apply")
+	@$(PYTHON_) service-catalog/publishing/publish.py $(ARGS)
+
+unpublish: $(VENV)/.installed ## both products out of Service Catalog; shows what it would do (ARGS="--apply")
+	@$(PYTHON_) service-catalog/publishing/unpublish.py $(ARGS)
 
 lock: ## pins the requirements again, with hashes
 	@tests/set-up.sh .build/lock tests/requirements-lock.txt
