@@ -10,6 +10,7 @@ PEERS    := .build/peers
 NODE     := .build/node
 GUARD    := .build/lint
 CHECKOV  := .build/checkov
+IAM      := .build/iam
 CODE     := producer_events consumer_replicator service-catalog tests
 DIR      ?=
 ARGS     ?=
@@ -35,6 +36,9 @@ $(GUARD)/.installed: tests/lint/package-lock.json tests/lint/.npmrc tests/node/i
 $(CHECKOV)/.installed: tests/lint/requirements.txt tests/set-up.sh
 	@tests/set-up.sh $(CHECKOV) $<
 
+$(IAM)/.installed: tests/iam/package-lock.json tests/iam/.npmrc tests/node/install.sh $(NODE)/.installed
+	@tests/node/install.sh $(IAM) tests/iam
+
 setup: $(VENV)/.installed $(EMULATOR)/.installed
 
 demo: setup ## two accounts on this machine, real files replicated and proven byte for byte (DIR=folder of your own)
@@ -43,7 +47,7 @@ demo: setup ## two accounts on this machine, real files replicated and proven by
 sandbox: setup ## the two accounts stay up until Ctrl-C (ARGS="--detach", ARGS="--stop")
 	@$(PYTHON_) -m tests.sandbox up $(ARGS)
 
-test: setup lint ## lint, types, templates, and every test
+test: setup lint $(IAM)/.installed ## lint, types, templates, and every test
 	@$(PYTHON_) -m pytest $(ARGS)
 
 bench: $(VENV)/.installed $(PEERS)/.installed ## drift detection against rclone, aws-cli and s5cmd, as ratios (ARGS="--objects 10000 --runs 5")

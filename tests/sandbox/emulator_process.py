@@ -22,6 +22,10 @@ STARTS_WITHIN = 60.0  # seconds; 0.8 on an idle machine
 STOPS_WITHIN = 5.0
 
 
+KEPT_CALLS = "SANDBOX_KEEPS_CALLS"
+"""Environment variable: a folder that the record of calls is left in when an emulator stops."""
+
+
 class SandboxError(Exception):
     """What went wrong, in a sentence for the person who started the sandbox."""
 
@@ -77,6 +81,8 @@ class EmulatorProcess:
         """Ends the whole group, asking first; does nothing the second time."""
         if self._process is None:
             return
+        if (kept := os.environ.get(KEPT_CALLS)) and self.calls.exists():
+            shutil.copyfile(self.calls, Path(kept) / f"{self.folder.name}.jsonl")
         if self._process.stdin:
             self._process.stdin.close()
         end_group(self._process.pid)

@@ -17,7 +17,7 @@ class Statement:
 
     @property
     def allows(self) -> bool:
-        return self.body["Effect"] == "Allow"
+        return bool(self.body["Effect"] == "Allow")
 
     @property
     def actions(self) -> list[str]:

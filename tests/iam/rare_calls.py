@@ -1,0 +1,55 @@
+"""Calls that the code makes and no run of the sandbox: each with what has to happen first, and where it is made."""
+
+from dataclasses import dataclass
+
+from tests.iam.shape import Shape
+
+
+@dataclass(frozen=True)
+class RareCall:
+    """`module` of consumer_replicator makes it by the method `call`."""
+
+    shape: Shape
+    when: str
+    module: str
+    call: str
+
+
+RARE = [
+    RareCall(
+        Shape("replicator", "s3:AbortMultipartUpload", "replica object"),
+        "an upload in parts fails half-way",
+        "replica",
+        "abort_multipart_upload",
+    ),
+    RareCall(
+        Shape("transfer", "s3:AbortMultipartUpload", "replica object"),
+        "an upload is older than SweepHours and no row names it",
+        "replica",
+        "abort_multipart_upload",
+    ),
+    RareCall(
+        Shape("replicator", "sqs:ChangeMessageVisibilityBatch", "objects queue"),
+        "a message fails and is given back with a pause",
+        "queue",
+        "change_message_visibility_batch",
+    ),
+    RareCall(
+        Shape("transfer", "dynamodb:DeleteItem", "manifest", ("partition=watermark",)),
+        "a run finds none of the objects that had failed for good",
+        "runs",
+        "delete_item",
+    ),
+    RareCall(
+        Shape("read", "s3:GetObject", "source object", ("if-match",)),
+        "a range of an object in an existing bucket that is not versioned",
+        "source",
+        "get_object",
+    ),
+    RareCall(
+        Shape("read", "s3:GetObjectTagging", "source object"),
+        "an object in an existing bucket that is not versioned",
+        "source",
+        "get_object_tagging",
+    ),
+]

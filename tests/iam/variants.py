@@ -1,0 +1,55 @@
+"""The products as they are proven: with the parameters that decide about policies."""
+
+from functools import cache
+
+from tests.iam.needs import permissions
+from tests.iam.rare_calls import RARE
+from tests.iam.service_calls import service_requests
+from tests.iam.shape import Shape, read
+from tests.iam.world import Request, World
+from tests.service_catalog.template import CONSUMER_ACCOUNT, PRODUCER_ACCOUNT, REGION
+
+EXISTING = {
+    "ExistingBucketName": "acme-exports",
+    "ExistingKmsKeyArn": f"arn:aws:kms:{REGION}:{PRODUCER_ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "SwitchEventsOn": "true",
+    "LambdaS3Bucket": "acme-artifacts",
+    "LambdaS3Key": "s3-hydration.zip",
+}
+VARIANTS = {
+    "a new bucket, deletes mirrored": ({}, {"DeletePolicy": "mirror", "TracingMode": "Active"}),
+    "an existing bucket, deletes mirrored": (EXISTING, {"DeletePolicy": "mirror"}),
+    "deletes not mirrored": ({}, {"DeletePolicy": "retain"}),
+    "prefixes and one VPC account": (
+        {"ScopePrefixes": "raw/,curated/", "AllowedVpceAccountId": CONSUMER_ACCOUNT},
+        {"DeletePolicy": "mirror", "ScopePrefixes": "raw/,curated/"},
+    ),
+}
+DELETES = "s3:DeleteObject"
+
+
+@cache
+def world(variant: str) -> World:
+    producer, consumer = VARIANTS[variant]
+    if "ExistingBucketName" in producer:
+        consumer = consumer | {
+            "ProducerBucketName": producer["ExistingBucketName"],
+            "ProducerBucketArn": f"arn:aws:s3:::{producer['ExistingBucketName']}",
+        }
+    return World(producer, consumer)
+
+
+def shapes() -> list[Shape]:
+    """Of every call: recorded, and rare."""
+    return sorted(read() | {each.shape for each in RARE})
+
+
+@cache
+def requests(variant: str) -> list[Request]:
+    """Every permission that is asked for, once."""
+    here = world(variant)
+    mirrored = VARIANTS[variant][1]["DeletePolicy"] == "mirror"
+    made = [shape for shape in shapes() if mirrored or shape.operation != DELETES]
+    asked = [request for shape in made for request in permissions(shape, here)]
+    found = {str(request) + str(sorted(request.context.items())): request for request in asked + service_requests(here)}
+    return list(found.values())

@@ -1,0 +1,166 @@
+"""Both products as deployed, who acts in them, and what one of them asks: everything that an evaluation is about."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from tests.iam.account import ALIASES, Account
+from tests.iam.policy import Policy
+from tests.service_catalog.template import CONSUMER, CONSUMER_ACCOUNT, PRODUCER, PRODUCER_ACCOUNT, REGION
+
+ORGANISATION = "o-a1b2c3d4e5"
+EXTERNAL_ID = "an-external-id-of-enough-characters"
+PRODUCERS_ROLES = ("read", "forwarder", "switch-on")
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A role's session (`name` is the role's), or a service (`name` is its own, with dots)."""
+
+    name: str
+    account: str
+    organisation: str = ORGANISATION
+
+    @property
+    def is_service(self) -> bool:
+        return self.name.endswith(".amazonaws.com")
+
+    @property
+    def arn(self) -> str:
+        return self.name if self.is_service else f"arn:aws:sts::{self.account}:assumed-role/{self.name}/a-session"
+
+    @property
+    def context(self) -> dict[str, str]:
+        if self.is_service:
+            return {"aws:PrincipalIsAWSService": "true", "aws:PrincipalServiceName": self.name}
+        return {
+            "aws:PrincipalIsAWSService": "false",
+            "aws:PrincipalArn": f"arn:aws:iam::{self.account}:role/{self.name}",
+            "aws:PrincipalAccount": self.account,
+            "aws:PrincipalOrgID": self.organisation,
+        }
+
+
+@dataclass(frozen=True)
+class Request:
+    """One permission that is asked for: `action` on the ARN `resource`, over TLS unless the context says otherwise.
+    `endpoint` is the service of the gateway that it goes through, if any.
+    """
+
+    principal: Principal
+    action: str
+    resource: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+    endpoint: str = ""
+
+    def but(self, **changes: Any) -> "Request":
+        return replace(self, **changes)
+
+    def in_context(self, **context: Any) -> "Request":
+        """With those keys, a colon written as two underscores, changed; None takes one away."""
+        keys = {name.replace("__", ":").replace("_", "-"): value for name, value in context.items()}
+        left = {name: value for name, value in {**self.context, **keys}.items() if value is not None}
+        return replace(self, context=left)
+
+    def __str__(self) -> str:
+        return f"{self.principal.name} {self.action} {self.resource}"
+
+
+class World:
+    """`producer` and `consumer` are parameters beyond the templates' samples."""
+
+    def __init__(self, producer: Mapping[str, str] | None = None, consumer: Mapping[str, str] | None = None) -> None:
+        self.producer = Account("producer", PRODUCER.resolve(**(producer or {})))
+        self.consumer = Account("consumer", CONSUMER.resolve(**(consumer or {})))
+
+    @cached_property
+    def policies(self) -> dict[str, Policy]:
+        found = [each for account in (self.producer, self.consumer) for each in account.policies]
+        return {each.name: each for each in (*found, *self._of_the_existing_key())}
+
+    def _of_the_existing_key(self) -> Iterator[Policy]:
+        """The owner's: nothing but what the product's output asks them to add, and nothing left to IAM."""
+        if self.producer.stack.condition("HasExistingBucket"):
+            statement = json.loads(self.producer.physical(self.producer.stack.output("StatementForTheKey")))
+            document = self.producer.physical({"Version": "2012-10-17", "Statement": [statement]})
+            yield Policy("the existing key, as StatementForTheKey says", "resource", (self.source[1],), document)
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """ARNs of the source bucket and its key."""
+        if "SourceBucket" in self.producer.stack.resources:
+            return self.producer.arn("SourceBucket"), self.producer.arn("SourceKey")
+        given = self.producer.stack.parameters
+        return f"arn:aws:s3:::{given['ExistingBucketName']}", str(given["ExistingKmsKeyArn"])
+
+    @property
+    def prefixes(self) -> list[str]:
+        """Those that the read role is limited to; none: it is not."""
+        return [each for each in self.producer.stack.parameters["ScopePrefixes"] if each]
+
+    @property
+    def replica(self) -> tuple[str, str]:
+        return self.consumer.arn("ReplicaBucket"), self.consumer.arn("ReplicaKey")
+
+    def role(self, name: str) -> Principal:
+        """One of the products' own, by the last part of its name: read, replicator, transfer, forwarder, schedule."""
+        account = PRODUCER_ACCOUNT if name in PRODUCERS_ROLES else CONSUMER_ACCOUNT
+        return Principal(f"s3-hydration-{name}", account)
+
+    @property
+    def roles(self) -> list[Principal]:
+        """All that the products make."""
+        return [
+            Principal(role["RoleName"], account.id)
+            for account in (self.producer, self.consumer)
+            for _, role in account.stack.of_type("AWS::IAM::Role")
+        ]
+
+    def identity_policies(self, principal: Principal) -> list[str]:
+        """Names of those of a role; of a stranger's, none."""
+        return [
+            each.name
+            for account in (self.producer, self.consumer)
+            for each in account.policies
+            if each.kind == "identity" and principal.name in each.on and principal.account == account.id
+        ]
+
+    def policy_on(self, resource: str) -> str | None:
+        """Name of the policy of an ARN: the bucket's for its objects."""
+        owner = resource.partition("/")[0] if resource.startswith("arn:aws:s3:::") else resource
+        kinds = ("resource", "trust")
+        return next((each.name for each in self.policies.values() if each.kind in kinds and owner in each.on), None)
+
+    def endpoint_policies(self, service: str) -> list[str]:
+        return [each.name for each in self.policies.values() if each.kind == "endpoint" and service in each.on]
+
+    def owner(self, resource: str) -> str:
+        """Account of an ARN; of a bucket's, whose ARN does not say it, by its stack."""
+        if not resource.startswith("arn:aws:s3:::"):
+            return resource.split(":")[4] if resource != "*" else CONSUMER_ACCOUNT
+        bucket = resource.removeprefix("arn:aws:s3:::").partition("/")[0]
+        buckets = dict(self.consumer.stack.of_type("AWS::S3::Bucket")).values()
+        return CONSUMER_ACCOUNT if bucket in [each["BucketName"] for each in buckets] else PRODUCER_ACCOUNT
+
+    def simulation(self, request: Request, admin: bool = False) -> dict[str, Any]:
+        """For the simulator. `admin`: the principal's own account lets it do everything."""
+        context = {"aws:SecureTransport": "true", **request.principal.context, **request.context}
+        if request.endpoint:
+            context = {"aws:VpceAccount": CONSUMER_ACCOUNT, **context}
+        return {
+            "principal": request.principal.arn,
+            "action": request.action,
+            "resource": request.resource,
+            "account": self.owner(request.resource),
+            "context": {ALIASES.get(key, key): value for key, value in context.items()},
+            "identity": ["everything"] if admin else self.identity_policies(request.principal),
+            "on": self.policy_on(request.resource),
+            "endpoints": self.endpoint_policies(request.endpoint),
+        }
+
+
+def through_s3(bucket_arn: str) -> dict[str, str]:
+    """What KMS is told when S3 asks on somebody's behalf, for a bucket with a bucket key."""
+    return {"kms:ViaService": f"s3.{REGION}.amazonaws.com", "kms:EncryptionContext:aws:s3:arn": bucket_arn}
