@@ -1,0 +1,190 @@
+"""What the runbook and the deployment guide give to type is typed, in their order, by aws-cli in the two accounts."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.runbook.doc_commands import Command, commands
+from tests.sandbox.accounts import CONSUMER_ACCOUNT, PRODUCER_ACCOUNT, REGION
+from tests.sandbox.pair import Pair, wait_until
+from tests.sandbox.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+CLI = ROOT / ".build" / "aws-cli"
+DOCS = ROOT / "service-catalog" / "docs"
+RUN_ID = "20261124-030000-1a2b3c"  # the documents'
+NOT_HERE = {
+    "make ": "needs no AWS account to be tried: the tests of building and publishing do",
+    "aws servicecatalog ": "the sandbox has no Service Catalog",
+    "aws cloudformation deploy ": "the sandbox deploys both products by the calls themselves",
+    "aws s3 cp .build/": "the sandbox has uploaded the zip",
+    "aws ssm start-automation-execution ": "the sandbox runs no documents; tests of the template read their steps",
+    "aws events start-replay ": "the sandbox's archives keep no events",
+    "aws dynamodb list-backups ": "the sandbox has no backups",
+    "aws dynamodb restore-table-": "the sandbox has no backups",
+    "aws kms rotate-key-on-demand ": "the sandbox's keys do not rotate",
+    "aws logs tail ": "aws-cli 2 only, which PyPI does not have",
+}
+
+
+class Operator:
+    """Types commands in a folder of its own, with the exports of the account that a command is for."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+        self.sandbox = sandbox
+        self.folder = folder
+        self.words = words(sandbox)
+
+    def types(self, command: Command) -> str:
+        """What it prints. Fails as the shell says when it fails."""
+        text = self._for_this_machine(command)
+        account = PRODUCER_ACCOUNT if is_the_producers(command.text) else CONSUMER_ACCOUNT
+        done = subprocess.run(
+            ["bash", "-c", text],
+            cwd=self.folder,
+            env=self._exports(account),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def _for_this_machine(self, command: Command) -> str:
+        keys = {"KEY": self.sandbox.consumer.kms_key_arn if command.text.startswith("aws kms") else "hello.txt"}
+        text = command.filled({**self.words, **keys})
+        text = re.sub(r"^python ", f"{sys.executable} ", text)
+        # aws-cli 2 takes a payload for base64 unless told otherwise; 1, which PyPI has, takes it as it is.
+        text = text.replace("--cli-binary-format raw-in-base64-out ", "")
+        # And for SQS it looks for a name of AWS's own, whatever the exports say.
+        text = re.sub(r"^aws sqs ", f"aws --endpoint-url {self.sandbox.endpoint_url} sqs ", text)
+        if text.startswith("aws cloudformation"):
+            text = re.sub(r"--stack-name s3-hydration-\w+", "--stack-name s3-hydration", text)
+        return text
+
+    def _exports(self, account: str) -> dict[str, str]:
+        return {
+            "PATH": f"{CLI / 'bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.folder),
+            "AWS_ENDPOINT_URL": self.sandbox.endpoint_url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": account,
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+
+
+def is_the_producers(text: str) -> bool:
+    return text.startswith("aws iam") or any(
+        each in text for each in ("SOURCE_BUCKET", "switch-on", "hydration-producer")
+    )
+
+
+def words(sandbox: Sandbox) -> dict[str, str]:
+    consumer, source = sandbox.consumer, sandbox.producer.bucket
+    mappings = sandbox.client("lambda", CONSUMER_ACCOUNT).list_event_source_mappings(
+        FunctionName=consumer.function_name
+    )
+    queues = {
+        "OBJECTS_QUEUE": consumer.queue_url,
+        "DEAD_LETTER_QUEUE": consumer.dead_letter_queue_url,
+        "RANGES_DEAD_LETTER_QUEUE": consumer.ranges_dead_letter_queue_url,
+    }
+    urls = {f"{name}_URL": url for name, url in queues.items()}
+    arns = {
+        f"{name}_ARN": f"arn:aws:sqs:{REGION}:{CONSUMER_ACCOUNT}:{url.rpartition('/')[2]}"
+        for name, url in queues.items()
+    }
+    return {
+        **urls,
+        **arns,
+        "URL": consumer.undelivered_events_url,
+        "SOURCE": source,
+        "SOURCE_BUCKET": source,
+        "BUCKET": source,
+        "PRODUCER": PRODUCER_ACCOUNT,
+        "REPLICA_BUCKET": consumer.bucket,
+        "MANIFEST": consumer.table,
+        "RUN_ID": RUN_ID,
+        "UUID": mappings["EventSourceMappings"][0]["UUID"],
+        "OLD_KEY_ARN": sandbox.producer.kms_key_arn,
+    }
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """An object is replicated; another is gone without a word, which a run of the documents' id has found; a bad
+    message is set aside.
+    """
+    if not (CLI / ".installed").exists():
+        requirements = Path(__file__).with_name("requirements.txt")
+        subprocess.run([ROOT / "tests" / "set-up.sh", CLI, requirements], check=True, timeout=250)
+    with Sandbox() as sandbox:
+        pair = Pair(sandbox)
+        pair.put("hello.txt", b"hello")
+        pair.put("gone.txt", b"gone")
+        pair.become_equal("hello.txt", "gone.txt")
+        notifications = {"Bucket": sandbox.producer.bucket, "NotificationConfiguration": {}}
+        pair.source.s3.put_bucket_notification_configuration(**notifications)
+        pair.delete("gone.txt")
+        time.sleep(3.2)  # older than the lag objective, which is 2 s here
+        sandbox.invoke(sandbox.consumer.transfer_name, {"run_id": RUN_ID})
+        notifications["NotificationConfiguration"] = {"EventBridgeConfiguration": {}}
+        pair.source.s3.put_bucket_notification_configuration(**notifications)
+        sqs = sandbox.client("sqs", CONSUMER_ACCOUNT)
+        sqs.send_message(QueueUrl=sandbox.consumer.queue_url, MessageBody="not JSON")
+        assert wait_until(lambda: sandbox.queue_depth(sandbox.consumer.dead_letter_queue_url) == 1)
+        folder = tmp_path_factory.mktemp("operator")
+        (folder / "keys.txt").write_text("hello.txt\n")
+        yield Operator(sandbox, folder)
+
+
+ALL = [
+    (document, command)
+    for document in ("runbook", "deployment-guide")
+    for command in commands((DOCS / f"{document}.md").read_text())
+]
+HERE = [each for each in ALL if not each[1].text.startswith(tuple(NOT_HERE))]
+
+
+def test_a_pause_holds_messages_back_and_resuming_lets_them_go(operator: Operator) -> None:
+    listing, pause, resume = (command for _, command in ALL if command.section == "Pause and resume")
+    assert operator.types(listing).strip() == operator.words["UUID"]
+    operator.types(pause)
+    pair = Pair(operator.sandbox)
+    pair.put("while-paused.txt", b"later")
+    assert not wait_until(lambda: not pair.differences("while-paused.txt"), within=5)
+    operator.types(resume)
+    pair.become_equal("while-paused.txt")
+
+
+@pytest.mark.parametrize("command", [each for _, each in HERE], ids=[f"{name}: {each.section}" for name, each in HERE])
+def test_a_command_of_the_documents_does_what_it_is_given_for(operator: Operator, command: Command) -> None:
+    printed = operator.types(command)
+    if "row_item import address" in command.text:
+        operator.words["PARTITION"] = json.loads(printed)["pk"]["S"]
+    if "lambda invoke" in command.text:
+        assert "FunctionError" not in printed
+        answer = json.loads((operator.folder / "answer.json").read_text())
+        assert answer.get("state") not in ("refused", "unknown", "failed"), answer
+
+
+def test_more_than_half_of_the_commands_are_tried_and_every_reason_not_to_try_one_is_needed() -> None:
+    assert len(HERE) > len(ALL) / 2
+    assert [start for start in NOT_HERE if not any(each.text.startswith(start) for _, each in ALL)] == []
+
+
+def test_a_command_over_several_lines_is_one_and_words_in_capitals_are_filled_in() -> None:
+    (command,) = commands("## Some\n\n    aws s3 cp \\\n        A_KEY s3://BUCKET_NAME/x\n")
+    assert command == Command("Some", "aws s3 cp A_KEY s3://BUCKET_NAME/x")
+    assert command.filled({"BUCKET_NAME": "b"}) == "aws s3 cp A_KEY s3://b/x"
+    with pytest.raises(KeyError, match="BUCKET_NAME"):
+        command.filled({})
