@@ -23,12 +23,12 @@ def _application(function_name: str, memory_mb: int) -> tuple[Transfer, Telemetr
     return transfer_wiring.transfer(settings, who, memory_mb=memory_mb), Telemetry(settings.instance_name)
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> dict[str, Any]:
     """Answers a payload with small JSON, a batch of the ranges queue (one message) with nothing."""
     transfer, telemetry = _application(context.function_name, int(context.memory_limit_in_mb))
     seconds = context.get_remaining_time_in_millis() / 1000
     deadline = Deadline(seconds, reserve=min(RESERVE_SECONDS, RESERVE_SHARE * seconds))
-    if "Records" in event:
+    if isinstance(event, dict) and "Records" in event:
         for record in event["Records"]:
             answer = transfer.step(Step.from_body(record["body"]), deadline)
             telemetry.report_run(answer, request_id=context.aws_request_id)

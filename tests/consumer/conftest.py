@@ -6,7 +6,7 @@ from botocore.session import Session
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from tests.consumer.fake_aws import TABLE
+from tests.consumer.moto_table import create_table
 
 REGION = "us-east-1"
 
@@ -70,12 +70,7 @@ def emulated(aws):
 def table(emulated):
     """The manifest's table on moto, which has conditions and paging right; its client."""
     client = emulated("dynamodb")
-    client.create_table(
-        TableName=TABLE,
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_table(client)
     return client
 
 
@@ -90,3 +85,12 @@ def versioned(emulated):
         return client
 
     return make
+
+
+@pytest.fixture
+def clouds(monkeypatch):
+    """Two accounts on moto and the environment of both functions."""
+    from tests.consumer.clouds import deployed
+
+    with deployed(monkeypatch) as made:
+        yield made
