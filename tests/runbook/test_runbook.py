@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -164,6 +165,50 @@ def test_a_pause_holds_messages_back_and_resuming_lets_them_go(operator: Operato
     assert not wait_until(lambda: not pair.differences("while-paused.txt"), within=5)
     operator.types(resume)
     pair.become_equal("while-paused.txt")
+
+
+def test_the_external_id_is_rotated_without_a_gap(operator: Operator) -> None:
+    sandbox = operator.sandbox
+    export, write_back = (command for _, command in ALL if command.section == "Rotate the ExternalId without a gap")
+    operator.types(export)
+    file = operator.folder / "trust.json"
+    trust = json.loads(file.read_text())
+    asked = trust["Statement"][0]["Condition"]["StringEquals"]
+    assert asked["sts:ExternalId"] == sandbox.external_id
+    new = "0123456789abcdef0123456789abcdef"
+    asked["sts:ExternalId"] = [sandbox.external_id, new]
+    file.write_text(json.dumps(trust))
+    operator.types(write_back)
+    pair = Pair(sandbox)
+    for name, account in (("both", None), ("consumer", CONSUMER_ACCOUNT), ("producer", PRODUCER_ACCOUNT)):
+        if account:
+            change_external_id(sandbox.client("cloudformation", account), new)
+        pair.put(f"rotated-{name}.txt", b"here")
+        pair.become_equal(f"rotated-{name}.txt")
+    function = sandbox.client("lambda", CONSUMER_ACCOUNT).get_function_configuration(
+        FunctionName="s3-hydration-replicator"
+    )
+    assert function["Environment"]["Variables"]["HYDRATION_SOURCE_EXTERNAL_ID"] == new  # not an old session's doing
+    role = sandbox.client("iam", PRODUCER_ACCOUNT).get_role(RoleName="s3-hydration-read")["Role"]
+    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"] == new
+
+
+def change_external_id(cloudformation: Any, new: str) -> None:
+    """As a stack update with that one parameter does."""
+    stack = cloudformation.describe_stacks(StackName="s3-hydration")["Stacks"][0]
+    others = [each["ParameterKey"] for each in stack["Parameters"] if each["ParameterKey"] != "ExternalId"]
+    cloudformation.update_stack(
+        StackName="s3-hydration",
+        UsePreviousTemplate=True,
+        Parameters=[
+            {"ParameterKey": "ExternalId", "ParameterValue": new},
+            *({"ParameterKey": each, "UsePreviousValue": True} for each in others),
+        ],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    cloudformation.get_waiter("stack_update_complete").wait(
+        StackName="s3-hydration", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
 
 
 @pytest.mark.parametrize("command", [each for _, each in HERE], ids=[f"{name}: {each.section}" for name, each in HERE])
