@@ -34,6 +34,7 @@ def environment(sandbox: Sandbox, account_id: str) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": account_id,
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,  # aws-cli 1 knows only this one
         "AWS_ENDPOINT_URL": sandbox.endpoint_url,
     }
 
