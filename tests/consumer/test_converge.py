@@ -106,6 +106,38 @@ def test_nothing_to_do_is_only_said_after_a_head_and_under_a_row_write(rig: Rig,
     assert rig.row("k").generation == before + 1
 
 
+def test_a_hint_that_forces_copies_what_is_current(rig: Rig, world: World):
+    world.upload("k", b"one")
+    converge(rig)
+    before = world.replica.current("k").etag
+    world.calls.clear()
+    assert converge(rig, force=True) == Replicated(size=3, lag=None)
+    assert world.operations() == ["GetItem", "GetObject", "PutObject", "PutItem"]
+    assert world.replica.current("k").etag != before
+    rig.assert_covered("k")
+
+
+def test_a_forced_copy_stopped_before_its_commit_is_adopted_and_not_made_a_third_time(rig: Rig, world: World):
+    world.upload("k", b"one")
+    converge(rig)
+    world.before = once("PutItem", refused_row_write)
+    assert isinstance(converge(rig, force=True), Replicated)
+    assert world.operations().count("PutObject") == 2
+    rig.assert_covered("k")
+
+
+def refused_row_write() -> None:
+    raise refuse("PutItem", "ConditionalCheckFailedException", 400)
+
+
+def test_a_failure_for_good_is_noted_for_the_watermark_before_its_row_says_so(rig: Rig, world: World):
+    world.upload("k", b"one")
+    world.before = once("GetObject", archived)
+    assert isinstance(converge(rig), Failed)
+    written = [call.key for call in world.calls if call.operation == "PutItem"]
+    assert written == ["failures", "k"]
+
+
 def test_a_replica_changed_behind_the_manifest_s_back_is_made_again(rig: Rig, world: World):
     world.upload("k", b"one")
     converge(rig)

@@ -36,6 +36,7 @@ OURS = ReplicaVersion("replica-1", "r1")
 OTHER = ReplicaVersion("replica-2", "r2")
 PLAIN = Hint("key", "event")
 CONFIRM = Hint("key", "event", tombstone=5)
+FORCE = Hint("key", "event", force=True)
 
 
 def row(state: State, *, source: SourceIdentity | None = V1, replica: ReplicaVersion | None = OURS) -> Row:
@@ -84,6 +85,19 @@ PRESENT = [
     ("failed, replica is of this source", slow(State.FAILED, V1, seen(OTHER, V1)), Adopt(OTHER)),
 ]
 
+FORCED = [
+    ("no row", fast(None, V1, hint=FORCE), Put(None)),
+    ("live and the same", fast(State.LIVE, V1, hint=FORCE), Put(OURS)),
+    ("live and the same, replica as recorded", slow(State.LIVE, V1, seen(OURS, V1, 4), hint=FORCE), Put(OURS)),
+    ("live and the same, replica vanished", slow(State.LIVE, V1, None, hint=FORCE), Put(None)),
+    ("live and the same, copied just now", slow(State.LIVE, V1, seen(OTHER, V1, 5), hint=FORCE), Adopt(OTHER)),
+    ("live and the same, an older copy of it", slow(State.LIVE, V1, seen(OTHER, V1, 4), hint=FORCE), Put(OTHER)),
+    ("live and different", fast(State.LIVE, V2, hint=FORCE), Put(OURS)),
+    ("deleting", fast(State.DELETING, V1, hint=FORCE), CancelDelete(OURS)),
+    ("deleted", fast(State.DELETED, V1, hint=FORCE), Put(None)),
+    ("failed", fast(State.FAILED, V1, hint=FORCE), Put(OURS)),
+]
+
 ABSENT = [
     ("no row", fast(None, None), Tombstone(None)),
     ("no row, a replica is there", slow(None, None, seen(OTHER)), Tombstone(OTHER)),
@@ -105,6 +119,16 @@ ABSENT = [
 @pytest.mark.parametrize(("view", "decision"), [case[1:] for case in PRESENT], ids=[case[0] for case in PRESENT])
 def test_with_the_source_there(view: View, decision: Decision):
     assert decide(view) == decision
+
+
+@pytest.mark.parametrize(("view", "decision"), [case[1:] for case in FORCED], ids=[case[0] for case in FORCED])
+def test_a_hint_that_forces_copies_what_is_current_and_changes_nothing_else(view: View, decision: Decision):
+    assert decide(view) == decision
+
+
+@pytest.mark.parametrize("view", [case[1] for case in ABSENT], ids=[case[0] for case in ABSENT])
+def test_force_decides_nothing_about_what_is_not_there(view: View):
+    assert decide(replace(view, hint=replace(view.hint, force=True))) == decide(view)
 
 
 @pytest.mark.parametrize(("view", "decision"), [case[1:] for case in ABSENT], ids=[case[0] for case in ABSENT])

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from consumer_replicator.errors import HydrationError
-from consumer_replicator.hint import Hint, parse_hint
-from consumer_replicator.queue import MAX_VISIBILITY_SECONDS, Message, Queue
+from consumer_replicator.hint import Hint, PlainHint, parse_hint, to_body
+from consumer_replicator.queue import MAX_VISIBILITY_SECONDS, SEND_ROUNDS, Message, Queue
 from tests.consumer.fake_aws import PRODUCER, SOURCE
 from tests.consumer.wire import Answer, Wire
 from tests.odd_keys import ODD_KEYS
@@ -203,3 +203,116 @@ def test_a_message_given_back_is_visible_again_at_once(sqs):
     Queue(sqs, url, DEAD, SOURCE).give_back({message["ReceiptHandle"]: 0})
     (again,) = receive(sqs, url)
     assert again["Attributes"]["ApproximateReceiveCount"] == "2"
+
+
+# -- many hints, and whether anything waits ----------------------------------------------------------------------------
+
+
+def hints(count, first=0):
+    return [PlainHint(bucket=SOURCE, key=f"k{number}", id="run r") for number in range(first, first + count)]
+
+
+def batch_request(some, delay=0):
+    return {
+        "QueueUrl": URL,
+        "Entries": [
+            {"Id": str(number), "MessageBody": to_body(hint), "DelaySeconds": delay, "MessageGroupId": "run-r"}
+            for number, hint in enumerate(some)
+        ],
+    }
+
+
+def sent(count):
+    return [{"Id": str(number), "MessageId": "m", "MD5OfMessageBody": "0" * 32} for number in range(count)]
+
+
+def refused_entry(number):
+    return {"Id": str(number), "SenderFault": False, "Code": "InternalError"}
+
+
+def test_hints_of_a_run_are_sent_ten_a_request_in_a_group_of_their_own(stub):
+    queue, stubber = stub
+    for some in (hints(10), hints(10, 10), hints(3, 20)):
+        stubber.add_response("send_message_batch", {"Successful": sent(len(some)), "Failed": []}, batch_request(some))
+    queue.send_hints(hints(23), group="run-r")
+
+
+def test_no_hints_are_no_request(stub):
+    queue, _ = stub
+    queue.send_hints([], group="run-r")
+
+
+@pytest.mark.parametrize(("delay", "seconds"), [(0, 0), (0.2, 1), (900, 900), (5000, 900)])
+def test_hints_are_delayed_as_far_as_sqs_delays(stub, delay, seconds):
+    queue, stubber = stub
+    answer = {"Successful": sent(1), "Failed": []}
+    stubber.add_response("send_message_batch", answer, batch_request(hints(1), seconds))
+    queue.send_hints(hints(1), group="run-r", delay=delay)
+
+
+def test_hints_that_sqs_refused_are_sent_again_and_the_others_are_not(stub):
+    queue, stubber = stub
+    whole = batch_request(hints(3))
+    stubber.add_response("send_message_batch", {"Successful": sent(1), "Failed": [refused_entry(1)]}, whole)
+    again = whole | {"Entries": whole["Entries"][1:2]}
+    stubber.add_response("send_message_batch", {"Successful": [], "Failed": [refused_entry(1)]}, again)
+    stubber.add_response("send_message_batch", {"Successful": sent(1), "Failed": []}, again)
+    queue.send_hints(hints(3), group="run-r")
+
+
+def test_hints_that_sqs_keeps_refusing_are_a_throttle_and_never_taken_for_sent(stub):
+    queue, stubber = stub
+    for _ in range(SEND_ROUNDS):
+        stubber.add_response("send_message_batch", {"Successful": [], "Failed": [refused_entry(0)]})
+    with pytest.raises(HydrationError) as raised:
+        queue.send_hints(hints(1), group="run-r")
+    assert raised.value.code == "throttled"
+
+
+@pytest.mark.parametrize(("code", "status", "expected"), FAILURES)
+def test_a_queue_that_takes_no_hints_or_tells_no_counts_says_why(stub, code, status, expected):
+    queue, stubber = stub
+    for operation, call in (
+        ("send_message_batch", lambda: queue.send_hints(hints(1), group="run-r")),
+        ("get_queue_attributes", queue.at_rest),
+    ):
+        stubber.add_client_error(operation, code, http_status_code=status)
+        with pytest.raises(HydrationError) as raised:
+            call()
+        assert raised.value.code == expected
+
+
+COUNTS = [f"ApproximateNumberOfMessages{which}" for which in ("", "NotVisible", "Delayed")]
+
+
+@pytest.mark.parametrize(
+    ("objects", "dead", "rests"),
+    [
+        ((0, 0, 0), (0, 0, 0), True),
+        ((1, 0, 0), (0, 0, 0), False),  # waiting
+        ((0, 1, 0), (0, 0, 0), False),  # under way
+        ((0, 0, 1), (0, 0, 0), False),  # a confirm hint
+        ((0, 0, 0), (1, 0, 0), False),  # given up: not worked off at all
+        ((0, 0, 0), (0, 1, 0), False),
+    ],
+)
+def test_the_queues_rest_when_nothing_waits_is_under_way_or_delayed_in_either(stub, objects, dead, rests):
+    queue, stubber = stub
+    for url, counts in ((URL, objects), (DEAD, dead)):
+        answer = {"Attributes": {name: str(count) for name, count in zip(COUNTS, counts, strict=True)}}
+        stubber.add_response("get_queue_attributes", answer, {"QueueUrl": url, "AttributeNames": COUNTS})
+    assert queue.at_rest() is rests
+
+
+def test_hints_of_a_run_arrive_with_their_keys_verbatim(sqs):
+    url = sqs.create_queue(QueueName="objects")["QueueUrl"]
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    queue = Queue(sqs, url, dead, SOURCE)
+    assert queue.at_rest()
+    keys = list(ODD_KEYS.values())[:23]
+    queue.send_hints([PlainHint(bucket=SOURCE, key=key, id="run r", force=True) for key in keys], group="run-r")
+    assert not queue.at_rest()
+    bodies = [message["Body"] for _ in range(3) for message in receive(sqs, url)]
+    arrived = [parse_hint(body, bucket=SOURCE, account=PRODUCER) for body in bodies]
+    assert arrived == [Hint(key, "run r", force=True) for key in keys]
+    assert not queue.at_rest()  # all of them are under way
