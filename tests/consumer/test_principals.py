@@ -7,6 +7,7 @@ import ast
 import json
 import logging
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -301,6 +302,27 @@ def test_a_client_is_made_once(who):
     assert who.own("s3") is who.own("s3")
     assert who.source("s3") is who.source("s3")
     assert who.source("s3") is not who.own("s3")
+
+
+def test_calls_of_both_principals_are_counted_by_their_operation(who, wire):
+    run(who, event("k", "0A"), "not json")
+    asked = Counter(sent.operation for sent in wire.sent)
+    named = {"ChangeMessageVisibility": "ChangeMessageVisibilityBatch"}
+    assert who.calls == {named.get(operation, operation): count for operation, count in asked.items()}
+    assert {"AssumeRole", "GetObject", "PutObject"} <= set(who.calls)
+
+
+def test_a_call_that_botocore_tries_again_is_counted_once(who, wire, source):
+    wire.answer("GetObject", s3_error("InternalError", 500), Answer(b"data", headers=OBJECT))
+    assert len(signers(wire, source, reads=1)) == 2
+    assert who.calls["GetObject"] == 1
+
+
+def test_a_refused_call_was_made_and_is_counted(who, wire, source):
+    wire.answer("GetObject", s3_error("AccessDenied", 403))
+    with pytest.raises(HydrationError):
+        source.current("k").__enter__()
+    assert who.calls["GetObject"] == 1
 
 
 def test_the_model_of_a_service_is_parsed_once_for_both_principals(who):

@@ -7,7 +7,14 @@ from pydantic import SecretStr
 
 from consumer_replicator.parts import MIN_PART_BYTES
 from consumer_replicator.plan import DeletePolicy
-from consumer_replicator.settings import CLOCK_MARGIN_SECONDS, ENVIRONMENT, Settings, SettingsError
+from consumer_replicator.settings import (
+    CLOCK_MARGIN_SECONDS,
+    ENVIRONMENT,
+    TRANSFER_ENVIRONMENT,
+    Settings,
+    SettingsError,
+    TransferSettings,
+)
 from producer_events.scope import OutOfScope, Scope
 
 EXTERNAL_ID = "only-the-two-of-us-know"
@@ -210,3 +217,63 @@ def test_a_confirm_waits_longer_than_any_invocation_lives():
 def test_settings_do_not_change_once_read():
     with pytest.raises(ValueError, match="frozen"):
         read().delete_policy = DeletePolicy.MIRROR
+
+
+# -- of the transfer function ------------------------------------------------------------------------------------------
+
+RANGES = {"HYDRATION_RANGES_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/222222222222/ranges"}
+
+
+def read_transfer(**changed):
+    changes = {f"HYDRATION_{name}": value for name, value in changed.items()}
+    return TransferSettings.from_environment({**LEAST, **RANGES, **changes})
+
+
+def test_the_transfer_function_reads_what_the_replicator_reads_and_more():
+    """So that both judge by the same scope, policy and table."""
+    assert ENVIRONMENT.items() < TRANSFER_ENVIRONMENT.items()
+    settings = read_transfer(DELETE_POLICY="mirror")
+    shared = settings.model_dump(include=set(Settings.model_fields))
+    assert shared == read(DELETE_POLICY="mirror").model_dump()
+
+
+def test_the_transfer_function_s_defaults_are_those_of_the_product():
+    settings = read_transfer()
+    assert settings.lag_objective_seconds == 900
+    assert (settings.breaker_deletes, settings.breaker_share_percent) == (1000, 10)
+    assert settings.sweep_hours == 24
+    assert settings.settle_seconds == 30
+    assert (settings.maximum_concurrency, settings.replicator_memory_mb) == (10, 1024)
+
+
+def test_every_field_of_the_transfer_function_has_one_variable():
+    assert set(TRANSFER_ENVIRONMENT.values()) == {f"HYDRATION_{name.upper()}" for name in TransferSettings.model_fields}
+
+
+def test_the_replicator_does_without_what_only_the_transfer_function_needs():
+    Settings.from_environment(LEAST)
+    assert Settings.from_environment({**LEAST, "HYDRATION_BREAKER_SHARE_PERCENT": "many"}) == read()
+    with pytest.raises(SettingsError) as raised:
+        TransferSettings.from_environment(LEAST)
+    assert str(raised.value).splitlines()[1:] == ["  HYDRATION_RANGES_QUEUE_URL: is not set"]
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("RANGES_QUEUE_URL", ["http://127.0.0.1:4566/q"], ["", "arn:aws:sqs:us-east-1:222222222222:ranges"]),
+        ("LAG_OBJECTIVE_SECONDS", ["1", "86400"], ["0", "86401", ""]),
+        ("BREAKER_DELETES", ["0", "1000000000"], ["-1", "some", ""]),
+        ("BREAKER_SHARE_PERCENT", ["0", "100"], ["-1", "101", "0.5", ""]),
+        ("SWEEP_HOURS", ["1", "8760"], ["0", "8761"]),
+        ("SETTLE_SECONDS", ["0", "600"], ["-1", "601"]),
+        ("MAXIMUM_CONCURRENCY", ["1", "1000"], ["0", "1001"]),
+        ("REPLICATOR_MEMORY_MB", ["128", "10240"], ["127", "10241"]),
+    ],
+)
+def test_each_variable_of_the_transfer_function_keeps_to_its_bounds(name, good, bad):
+    for value in good:
+        read_transfer(**{name: value})
+    for value in bad:
+        with pytest.raises(SettingsError, match=rf"^The environment is not usable:\n  HYDRATION_{name}: .+$"):
+            read_transfer(**{name: value})

@@ -45,17 +45,28 @@ class Reported:
 
 
 @pytest.fixture
-def report(capsys):
-    """Reports outcomes under a name of its own: a logger keeps to the stdout it met first, as long as the process."""
+def written(capsys):
+    """What acting on a telemetry wrote; of a name of its own: a logger keeps to the stdout it met first, as long as
+    the process."""
     made = []
 
-    def write(*outcomes):
+    def write(act):
         if not made:
             made.append(Telemetry(next(NAMES)))
-        made[0].report(outcomes, request_id="request-1")
+        act(made[0])
         return Reported(capsys.readouterr().out)
 
     return write
+
+
+@pytest.fixture
+def report(written):
+    return lambda *outcomes: written(lambda telemetry: telemetry.report(outcomes, request_id="request-1"))
+
+
+@pytest.fixture
+def report_run(written):
+    return lambda answer: written(lambda telemetry: telemetry.report_run(answer, request_id="request-1"))
 
 
 # -- metrics -----------------------------------------------------------------------------------------------------------
@@ -236,3 +247,62 @@ def test_no_key_is_in_any_metric_document(report):
     assert "ObjectsReplicated" in written
     assert "the-key" not in written
     assert "the-event" not in written
+
+
+# -- runs of the transfer function -------------------------------------------------------------------------------------
+
+EXTRAS = {"found": 3, "held": 2}
+DONE = {"run_id": "r", "mode": "reconcile", "dry_run": False, "state": "done", "extras": EXTRAS, "drift": {}}
+RUNS = [
+    (DONE, {("RunsCompleted",): [1], ("DeletesHeld",): [2]}),
+    (DONE | {"mode": "backfill"}, {("DeletesHeld",): [2]}),
+    (DONE | {"dry_run": True}, {}),
+    (DONE | {"state": "listing"}, {}),
+    (DONE | {"state": "stopped"}, {}),
+    ({"run_id": "r", "state": "at rest", "note": "The run is done."}, {}),
+    ({"run_id": "r", "state": "unknown"}, {}),
+    (DONE | {"state": "failed"}, {("RunsFailed",): [1]}),
+    ({"state": "refused", "problems": ["x"]}, {("RunsFailed",): [1]}),
+    ({"state": "watermark", "age_seconds": 61.26}, {("WatermarkAge",): [61.3]}),
+    ({"state": "watermark", "age_seconds": 0.0}, {("WatermarkAge",): [0.0]}),
+    ({"state": "watermark", "age_seconds": None}, {}),
+    (
+        DONE | {"drift": {"missing": 5, "extra": 1}},
+        {
+            ("RunsCompleted",): [1],
+            ("DeletesHeld",): [2],
+            ("DriftFound", ("kind", "missing")): [5],
+            ("DriftFound", ("kind", "extra")): [1],
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("answer", "values"), RUNS, ids=lambda value: repr(value)[:60])
+def test_every_answer_of_a_run_is_one_line_and_has_its_metrics_and_no_other(report_run, answer, values):
+    reported = report_run(answer)
+    (line,) = reported.lines
+    assert (line["message"], line["run"], line["request_id"]) == ("run", answer, "request-1")
+    assert line["level"] == ("ERROR" if answer["state"] in ("failed", "refused") else "INFO")
+    assert reported.values == values
+
+
+def test_the_metrics_of_a_run_are_counts_and_seconds_with_a_kind_at_most(report_run):
+    units = {}
+    for answer, _ in RUNS:
+        for document in report_run(answer).metrics:
+            (directive,) = document["_aws"]["CloudWatchMetrics"]
+            assert directive["Namespace"] == "S3Hydration"
+            assert set(directive["Dimensions"][0]) <= {"service", "kind"}
+            units |= {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+    counted = dict.fromkeys(("RunsCompleted", "RunsFailed", "DeletesHeld", "DriftFound"), "Count")
+    assert units == counted | {"WatermarkAge": "Seconds"}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_whatever_an_answer_says_it_stays_inside_its_line_in_plain_printable_ascii(report_run, text):
+    reported = report_run({"state": "refused", "problems": [text], "failure": text})
+    assert reported.text.isascii()
+    assert all(line.isprintable() for line in reported.text.split("\n"))
+    (line,) = reported.lines
+    assert line["run"]["problems"] == [text]
