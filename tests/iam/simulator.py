@@ -43,8 +43,11 @@ def simulate(
     documents = {name: policy.document for name, policy in policies.items()} | {"everything": EVERYTHING}
     asked = json.dumps({"policies": documents, "requests": list(requests), "sweeps": list(sweeps)})
     command = [str(NODE), str(Path(__file__).with_name("simulate.mjs")), str(PACKAGES)]
+    assert (PACKAGES / ".installed").exists(), (
+        "`make .build/iam/.installed` installs the simulator, and Node.js for it."
+    )
     done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{done.stderr}\n`make .build/iam/.installed` installs what is missing."
+    assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     answers = [Answer(each["result"], tuple(each["ignored"])) for each in found["answers"]]
     errors = {answer.result for answer in answers if answer.result.startswith("error")}
