@@ -187,8 +187,8 @@ class RangeWorker:
 
     def _checkpoint(self, run: Run, state: RangeState, chunk: _Chunk, *, done: bool) -> RangeState:
         self._send(run, chunk.hints, state.tally["hinted"])
-        if chunk.records:
-            self._files.write_drift(run.id, state.number, state.chunks, chunk.records)
+        # Even without drift: repeated after its hints were worked off, a chunk must not leave its old file behind.
+        self._files.write_drift(run.id, state.number, state.chunks, chunk.records)
         used, lags = self._used(), self._lags
         after = replace(
             state,

@@ -483,6 +483,28 @@ def test_a_crash_at_any_call_of_a_run_costs_nothing_and_counts_nothing_twice(bef
     assert crashes > 40
 
 
+def test_a_chunk_repeated_after_its_hints_were_worked_off_counts_no_key_twice(world: World):
+    """The crash comes between the drift file and the checkpoint, and the repetition finds nothing to hint any more."""
+    rig = TransferRig(world, works=False)
+    for key in ("a", "b"):
+        world.upload(key, b"x")
+    world.now += 10 * LAG_OBJECTIVE
+
+    def crash(call: Call) -> None:
+        if call.operation == "PutObject" and "/drift/" in (call.key or ""):
+            raise Crash
+
+    world.after = crash
+    with pytest.raises(Crash):
+        rig.ask(run_id="the-run")
+    world.after = lambda _call: None
+    rig.settle_down()
+    answer = rig.ask(run_id="the-run")
+    assert answer["state"] == "done"
+    assert answer["books"]["current"] == answer["books"]["listed"] == 2
+    assert answer["books"]["closes"]
+
+
 # -- guards ---------------------------------------------------------------------------------------
 
 
