@@ -11,9 +11,9 @@ from tests.consumer.moto_table import create_table
 REGION = "us-east-1"
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def _no_credentials_of_this_machine():
-    """Whatever is made without saying so signs with keys that nobody has."""
+    """Whatever is made without saying so signs with keys that nobody has; each test anew, whatever others left."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "AWS_ACCESS_KEY_ID": "AKIDOWN",
@@ -34,6 +34,7 @@ def _no_credentials_of_this_machine():
 def aws():
     """Makes clients as `principals` configures them, but for the retries. One session: models are parsed once."""
     session = Session()
+    session.set_credentials("AKIDOWN", "secret", "token")  # else moto's, if it is first used below mock_aws, for good
     config = Config(
         region_name=REGION,
         retries={"mode": "standard", "total_max_attempts": 1},

@@ -166,11 +166,7 @@ def test_a_folder_beyond_the_bound_is_cut_and_the_rest_counted(folder: Path, mon
 
 
 @mock_aws
-def test_uploading_and_changing_leaves_what_the_plan_says_and_counts_one_event_a_change(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
+def test_uploading_and_changing_leaves_what_the_plan_says_and_counts_one_event_a_change() -> None:
     s3 = boto3.client("s3", region_name="us-east-1")
     s3.create_bucket(Bucket="source")
     uploads = [dressed(n, f"k{n}", (b"x" * n,)) for n in range(1, 40)]
@@ -197,11 +193,7 @@ def test_uploading_and_changing_leaves_what_the_plan_says_and_counts_one_event_a
 
 
 @mock_aws
-def test_a_file_of_several_parts_goes_up_as_multipart_with_all_it_carries(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
+def test_a_file_of_several_parts_goes_up_as_multipart_with_all_it_carries(tmp_path: Path) -> None:
     s3 = boto3.client("s3", region_name="us-east-1")
     s3.create_bucket(Bucket="source")
     path = tmp_path / "large"
