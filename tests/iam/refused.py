@@ -176,17 +176,17 @@ def trespasses(here: World) -> Iterator[tuple[str, str]]:
 
 
 def through_endpoints(here: World) -> Iterator[Refused]:
-    """Whoever is behind the endpoints, with whatever credentials, finds nothing else there."""
-    admin = Principal("an-admin", CONSUMER_ACCOUNT)
+    """Whoever is behind the endpoints, with whatever credentials, finds nothing else there: not even their own."""
+    admin, stranger = Principal("an-admin", CONSUMER_ACCOUNT), Principal("an-admin", PRODUCER_ACCOUNT)
     table = f"arn:aws:dynamodb:{REGION}:{CONSUMER_ACCOUNT}:table/somebodys"
     source, replica = here.source[0], here.replica[0]
     asked = [
-        Request(admin, "s3:GetObject", f"arn:aws:s3:::somebodys-bucket/{KEY}", {}, "s3"),
-        Request(admin, "s3:PutObject", f"arn:aws:s3:::somebodys-bucket/{KEY}", {}, "s3"),
-        Request(admin, "s3:ListBucket", "arn:aws:s3:::somebodys-bucket", {}, "s3"),
+        Request(stranger, "s3:GetObject", f"arn:aws:s3:::somebodys-bucket/{KEY}", {}, "s3"),
+        Request(stranger, "s3:PutObject", f"arn:aws:s3:::somebodys-bucket/{KEY}", {}, "s3"),
+        Request(stranger, "s3:ListBucket", "arn:aws:s3:::somebodys-bucket", {}, "s3"),
         Request(admin, "s3:DeleteObjectVersion", f"{replica}/{KEY}", {}, "s3"),
         Request(admin, "s3:PutBucketPolicy", replica, {}, "s3"),
-        Request(Principal("an-admin", PRODUCER_ACCOUNT), "s3:PutObject", f"{source}/{KEY}", {}, "s3"),
+        Request(stranger, "s3:PutObject", f"{source}/{KEY}", {}, "s3"),
         Request(admin, "dynamodb:PutItem", table, {}, "dynamodb"),
         Request(admin, "dynamodb:DeleteTable", here.consumer.arn("Manifest"), {}, "dynamodb"),
     ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.iam.refused import refused
+from tests.iam.refused import refused, through_endpoints
 from tests.iam.simulator import simulate
 from tests.iam.variants import VARIANTS, requests, world
 
@@ -19,3 +19,10 @@ def test_no_trespass_succeeds(variant):
 def test_no_trespass_is_something_that_the_products_do_themselves(variant):
     own = requests(variant)
     assert [each.why for each in refused(variant) if not each.admin and each.request in own] == []
+
+
+def test_it_is_the_endpoints_that_refuse_what_is_asked_through_them():
+    here = world(next(iter(VARIANTS)))
+    asked = [each.request.but(endpoint="") for each in through_endpoints(here)]
+    found = simulate(here.policies, [here.simulation(each, admin=True) for each in asked]).answers
+    assert {answer.result for answer in found} == {"Allowed"}
