@@ -8,6 +8,7 @@ from consumer_replicator.errors import HydrationError
 from consumer_replicator.hint import Hint, PlainHint, parse_hint, to_body
 from consumer_replicator.queue import MAX_VISIBILITY_SECONDS, SEND_ROUNDS, Message, Queue
 from tests.consumer.fake_aws import PRODUCER, SOURCE
+from tests.consumer.refusals import assert_told
 from tests.consumer.wire import Answer, Wire
 from tests.odd_keys import ODD_KEYS
 
@@ -145,8 +146,8 @@ def test_nothing_to_give_back_is_no_request(stub):
     queue.give_back({})
 
 
-@pytest.mark.parametrize(("code", "status", "expected"), FAILURES)
-def test_a_queue_that_refuses_says_why(stub, code, status, expected):
+@pytest.mark.parametrize("refusal", FAILURES)
+def test_a_queue_that_refuses_says_why(stub, refusal):
     queue, stubber = stub
     calls = {
         "send_message": [
@@ -156,12 +157,7 @@ def test_a_queue_that_refuses_says_why(stub, code, status, expected):
         ],
         "change_message_visibility_batch": [lambda: queue.give_back({"r": 0})],
     }
-    for operation, some in calls.items():
-        for call in some:
-            stubber.add_client_error(operation, code, http_status_code=status)
-            with pytest.raises(HydrationError) as raised:
-                call()
-            assert raised.value.code == expected
+    assert_told(stubber, calls, refusal)
 
 
 # -- what results, on moto ---------------------------------------------------------------------------------------------
@@ -269,17 +265,14 @@ def test_hints_that_sqs_keeps_refusing_are_a_throttle_and_never_taken_for_sent(s
     assert raised.value.code == "throttled"
 
 
-@pytest.mark.parametrize(("code", "status", "expected"), FAILURES)
-def test_a_queue_that_takes_no_hints_or_tells_no_counts_says_why(stub, code, status, expected):
+@pytest.mark.parametrize("refusal", FAILURES)
+def test_a_queue_that_takes_no_hints_or_tells_no_counts_says_why(stub, refusal):
     queue, stubber = stub
-    for operation, call in (
-        ("send_message_batch", lambda: queue.send_hints(hints(1), group="run-r")),
-        ("get_queue_attributes", queue.at_rest),
-    ):
-        stubber.add_client_error(operation, code, http_status_code=status)
-        with pytest.raises(HydrationError) as raised:
-            call()
-        assert raised.value.code == expected
+    calls = {
+        "send_message_batch": [lambda: queue.send_hints(hints(1), group="run-r")],
+        "get_queue_attributes": [queue.at_rest],
+    }
+    assert_told(stubber, calls, refusal)
 
 
 COUNTS = [f"ApproximateNumberOfMessages{which}" for which in ("", "NotVisible", "Delayed")]

@@ -13,6 +13,7 @@ from consumer_replicator.errors import HydrationError
 from consumer_replicator.run_files import ROOT, RunFiles
 from producer_events.scope import OutOfScope, Scope
 from tests.consumer.fake_aws import CONSUMER, KEY_ARN, REPLICA
+from tests.consumer.refusals import assert_told
 from tests.consumer.wire import Answer, Wire
 from tests.odd_keys import ODD_KEYS
 
@@ -188,20 +189,15 @@ def test_a_report_is_read_as_it_was_written(files):
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("code", "status", "expected"), FAILURES)
-def test_a_bucket_that_refuses_says_why(stub, code, status, expected):
+@pytest.mark.parametrize("refusal", FAILURES)
+def test_a_bucket_that_refuses_says_why(stub, refusal):
     files, stubber = stub
     calls = {
         "put_object": [lambda: files.write_drift("r", 1, 0, [RECORD]), lambda: files.write_report("r", "a.json", "")],
         "list_objects_v2": [lambda: list(files.drift("r", 1, 2))],
         "get_object": [lambda: files.read_report("r")],
     }
-    for operation, some in calls.items():
-        for call in some:
-            stubber.add_client_error(operation, code, http_status_code=status)
-            with pytest.raises(HydrationError) as raised:
-                call()
-            assert raised.value.code == expected
+    assert_told(stubber, calls, refusal)
 
 
 def test_a_file_that_cannot_be_read_is_an_error_and_not_the_end_of_the_drift(stub):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumer_replicator.errors import HydrationError, RowMoved
+from consumer_replicator.errors import RowMoved
 from consumer_replicator.key_ranges import KeyRange, KeySample
 from consumer_replicator.manifest import Manifest
 from consumer_replicator.payload import Payload
@@ -18,6 +18,7 @@ from consumer_replicator.runs import DAY, MAX_BOUNDARIES, Runs
 from consumer_replicator.watermark import Watermark
 from tests.consumer.arbitrary import KEYS
 from tests.consumer.fake_aws import SOURCE, TABLE
+from tests.consumer.refusals import assert_told
 from tests.consumer.test_manifest import FAILURES
 from tests.odd_keys import ODD_KEYS
 
@@ -354,8 +355,8 @@ def test_no_item_of_a_run_lies_among_the_rows(runs, table, run_id):
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("code", "status", "expected"), FAILURES)
-def test_a_table_that_refuses_says_why(stub, code, status, expected):
+@pytest.mark.parametrize("refusal", FAILURES)
+def test_a_table_that_refuses_says_why(stub, refusal):
     runs, stubber = stub
     calls = {
         "get_item": [lambda: runs.read("r"), runs.boundaries, runs.watermark, runs.failures_since],
@@ -368,9 +369,4 @@ def test_a_table_that_refuses_says_why(stub, code, status, expected):
         ],
         "delete_item": [lambda: runs.forget_failures(NOW)],
     }
-    for operation, some in calls.items():
-        for call in some:
-            stubber.add_client_error(operation, code, http_status_code=status)
-            with pytest.raises(HydrationError) as raised:
-                call()
-            assert raised.value.code == expected
+    assert_told(stubber, calls, refusal)
