@@ -11,6 +11,7 @@ NODE     := .build/node
 GUARD    := .build/lint
 CHECKOV  := .build/checkov
 IAM      := .build/iam
+AWS_CLI  := .build/aws-cli
 CODE     := producer_events consumer_replicator service-catalog tests
 DIR      ?=
 ARGS     ?=
@@ -39,6 +40,9 @@ $(CHECKOV)/.installed: tests/lint/requirements.txt tests/set-up.sh
 $(IAM)/.installed: tests/iam/package-lock.json tests/iam/.npmrc tests/node/install.sh $(NODE)/.installed
 	@tests/node/install.sh $(IAM) tests/iam
 
+$(AWS_CLI)/.installed: tests/runbook/requirements.txt tests/set-up.sh
+	@tests/set-up.sh $(AWS_CLI) $<
+
 setup: $(VENV)/.installed $(EMULATOR)/.installed
 
 demo: setup ## two accounts on this machine, real files replicated and proven byte for byte (DIR=folder of your own)
@@ -47,7 +51,7 @@ demo: setup ## two accounts on this machine, real files replicated and proven by
 sandbox: setup ## the two accounts stay up until Ctrl-C (ARGS="--detach", ARGS="--stop")
 	@$(PYTHON_) -m tests.sandbox up $(ARGS)
 
-test: setup lint $(IAM)/.installed ## lint, types, templates, and every test
+test: setup lint $(IAM)/.installed $(AWS_CLI)/.installed ## lint, types, templates, and every test
 	@$(PYTHON_) -m pytest $(ARGS)
 
 bench: $(VENV)/.installed $(PEERS)/.installed ## drift detection against rclone, aws-cli and s5cmd, as ratios (ARGS="--objects 10000 --runs 5")
@@ -75,7 +79,7 @@ unpublish: $(VENV)/.installed ## both products out of Service Catalog; shows wha
 
 lock: ## pins the requirements again, with hashes
 	@tests/set-up.sh .build/lock tests/requirements-lock.txt
-	@for f in consumer_replicator tests tests/sandbox tests/bench tests/lint tests/node; do \
+	@for f in consumer_replicator tests tests/sandbox tests/bench tests/lint tests/node tests/runbook; do \
 	  .build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.12 --generate-hashes --no-annotate \
 	    --no-emit-index-url --custom-compile-command 'make lock' $$f/requirements.in -o $$f/requirements.txt; done
 
