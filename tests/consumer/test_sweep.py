@@ -124,10 +124,14 @@ def test_all_pages_of_uploads_are_swept(stubbed):
     world = World()
     initiated = datetime.fromtimestamp(world.now - 2 * DAY, UTC)
     pages = [[{"Key": key, "UploadId": f"u-{key}", "Initiated": initiated}] for key in ("a", "b")]
+    asked = []
+    s3.meta.events.register(
+        "provide-client-params.s3.ListMultipartUploads", lambda params, **_: asked.append({**params})
+    )
     markers = {"NextKeyMarker": "a", "NextUploadIdMarker": "u-a"}
-    stubber.add_response("list_multipart_uploads", {"Uploads": pages[0], "IsTruncated": True, **markers}, WHERE)
-    second = {**WHERE, "KeyMarker": "a", "UploadIdMarker": "u-a"}
-    stubber.add_response("list_multipart_uploads", {"Uploads": pages[1], "IsTruncated": False}, second)
+    stubber.add_response("list_multipart_uploads", {"Uploads": pages[0], "IsTruncated": True, **markers})
+    stubber.add_response("list_multipart_uploads", {"Uploads": pages[1], "IsTruncated": False})
     for key in ("a", "b"):
         stubber.add_response("abort_multipart_upload", {}, {**WHERE, "Key": key, "UploadId": f"u-{key}"})
     assert sweep_of(s3, world.dynamodb()).run(world.now) == 2
+    assert [(params.get("KeyMarker"), params.get("UploadIdMarker")) for params in asked] == [(None, None), ("a", "u-a")]

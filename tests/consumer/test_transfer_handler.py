@@ -136,7 +136,7 @@ def test_a_bad_payload_is_refused_with_every_problem_and_touches_nothing(
     assert len(answer["problems"]) == 3
     lines, metrics = lines_of(capsys)
     assert [(line["level"], line["message"]) for line in lines] == [("ERROR", "run")]
-    assert metrics == {"RunsFailed": [1]}
+    assert "RunsCompleted" not in metrics
     assert boto3.client("dynamodb", REGION).scan(TableName="manifest")["Count"] == 0
 
 
@@ -162,7 +162,7 @@ def test_a_source_that_cannot_be_read_fails_the_run_with_a_report_and_deletes_no
     assert answer["verdict"] == "The run failed before its end."
     (line,), metrics = lines_of(capsys)
     assert line["level"] == "ERROR"
-    assert metrics == {"RunsFailed": [1]}
+    assert metrics == {}
     assert not sent_to(clouds.queue)
     assert clouds.consumer_s3.head_object(Bucket=REPLICA, Key="k")
 
