@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,13 +17,19 @@ from consumer_replicator.errors import HydrationError
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to go on with: a range of a run, or (`range` None) the run's next phase."""
+    """What to go on with: a range of a run, or (`range` None) the run's next phase. `tries`: that failed so far."""
 
     run_id: str
     range: int | None = None
+    tries: int = 0
 
     def to_body(self) -> str:
-        return json.dumps({"run": self.run_id} | ({} if self.range is None else {"range": self.range}))
+        body: dict[str, str | int] = {"run": self.run_id}
+        if self.range is not None:
+            body["range"] = self.range
+        if self.tries:
+            body["tries"] = self.tries
+        return json.dumps(body)
 
     @classmethod
     def from_body(cls, body: str) -> Self:
@@ -33,9 +40,9 @@ class Step:
             document = None
         match document:
             case {"run": str(run_id), "range": int(number)}:
-                return cls(run_id, number)
+                return cls(run_id, number, _tries(document))
             case {"run": str(run_id)} if "range" not in document:
-                return cls(run_id)
+                return cls(run_id, tries=_tries(document))
         raise HydrationError("bad-hint", "The message is no step of a run.")
 
 
@@ -50,3 +57,8 @@ class RangesQueue:
         """`delay` in seconds, of which SQS takes 15 minutes at most; a step that comes early waits again."""
         with translated("queue"):
             self._sqs.send_message(QueueUrl=self._url, MessageBody=step.to_body(), DelaySeconds=whole_seconds(delay))
+
+
+def _tries(document: Mapping[str, object]) -> int:
+    tries = document.get("tries")
+    return tries if isinstance(tries, int) else 0

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote_plus, urlencode
 
 from botocore.exceptions import ClientError
 
@@ -174,16 +174,21 @@ class Replica:
                     raise
 
     def open_uploads(self) -> Iterator[OpenUpload]:
-        """Every multipart upload that is neither completed nor aborted."""
-        request: dict[str, Any] = dict(self._where)
+        """Every multipart upload that is neither completed nor aborted.
+
+        Keys come URL-encoded, since XML cannot carry all of them; botocore decodes them for object listings only.
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html
+        """
+        request: dict[str, Any] = {"EncodingType": "url", **self._where}
         while True:
             with translated("replica"):
                 answer = self._s3.list_multipart_uploads(**request)
+            decoded = unquote_plus if answer.get("EncodingType") == "url" else str
             for upload in answer.get("Uploads", []):
-                yield OpenUpload(upload["Key"], upload["UploadId"], upload["Initiated"].timestamp())
+                yield OpenUpload(decoded(upload["Key"]), upload["UploadId"], upload["Initiated"].timestamp())
             if not answer.get("IsTruncated"):
                 return
-            request["KeyMarker"] = answer["NextKeyMarker"]
+            request["KeyMarker"] = decoded(answer["NextKeyMarker"])
             request["UploadIdMarker"] = answer["NextUploadIdMarker"]
 
     def delete(self, key: str, expected: ReplicaVersion) -> None:

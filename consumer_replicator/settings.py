@@ -135,7 +135,7 @@ class TransferSettings(Settings):
     breaker_share_percent: Annotated[int, Field(ge=0, le=100)] = 10
     sweep_hours: Annotated[int, Field(ge=1, le=8760)] = 24
     settle_seconds: Annotated[int, Field(ge=0, le=600)] = 30
-    maximum_concurrency: Annotated[int, Field(ge=1, le=1000)] = 10
+    maximum_concurrency: Annotated[int, Field(ge=1, le=1000)] = 50
     replicator_memory_mb: Annotated[int, Field(ge=128, le=10_240)] = 1024
 
 

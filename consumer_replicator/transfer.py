@@ -7,7 +7,7 @@ of its own. Whoever moves a run from one phase to the next does so under its ver
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,7 @@ KEYS_WORTH_A_RANGE = 50_000
 """A smaller key space is listed faster by one than it is cut, queued and put together again."""
 PLANS = 100_000
 FIRST_POLL, LAST_POLL = 15.0, 600.0
+STEP_TRIES = 8
 SETTLE_WITHIN = 6 * 3600.0
 """Seconds after which a run is closed although hints are still waiting; its report then says that it does not close."""
 
@@ -105,14 +106,23 @@ class Transfer:
     def step(self, step: Step, deadline: Deadline) -> Answer:
         """Goes on with a range or a phase, as a message of the ranges queue says; answers as `ask` does.
 
-        :raises HydrationError: transient: the message must come back.
+        After a transient failure it is sent again, delayed: the queue alone would bring it back only after its
+        visibility timeout, which is six times the function's.
+
+        :raises HydrationError: the step has failed too often; it ends in the dead-letter queue.
         """
         run = self._parts.runs.read(step.run_id)
         if run is None:
             return {"run_id": step.run_id, "state": "unknown", "note": "There is no run of this id."}
         if run.rests:
             return {"run_id": run.id, "state": "at rest", "note": f"The run is {run.phase.value}."}
-        return self._answer(self._guarded(run, lambda: self._step(run, step, deadline)) or run)
+        try:
+            return self._answer(self._guarded(run, lambda: self._step(run, step, deadline)) or run)
+        except HydrationError as error:
+            if step.tries >= STEP_TRIES:
+                raise
+            self._parts.ranges_queue.send(replace(step, tries=step.tries + 1), FIRST_POLL * 2**step.tries)
+            return {"run_id": run.id, "state": "interrupted", "note": str(error)}
 
     # -- starting, stopping ----------------------------------------------------------------------------------------
 
@@ -361,7 +371,10 @@ class Transfer:
         return answer | ({"note": note} if note else {})
 
     def _outcome(self, run: Run) -> Mapping[str, Any]:
-        made = self._parts.files.read_report(run.id)
+        try:
+            made = self._parts.files.read_report(run.id)
+        except HydrationError as error:
+            return {"verdict": f"The report cannot be read: {error}"}
         plan = {"plan": made["plan"]} if made.get("plan") else {}
         where = self._parts.files.report_address(run.id)
         drift = {each["kind"]: each["objects"] for each in made["drift"]["kinds"]}

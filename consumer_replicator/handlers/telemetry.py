@@ -56,7 +56,8 @@ class Telemetry:
             plain.add_metric(name=name, unit=unit, value=value)
         if plain.metric_set:
             plain.flush_metrics()
-        for kind, count in answer.get("drift", {}).items():
+        drift = {} if _is_told_again(answer) else answer.get("drift", {})
+        for kind, count in drift.items():
             metrics = self._metrics()
             metrics.add_dimension(name="kind", value=kind)
             metrics.add_metric(name="DriftFound", unit=COUNT, value=count)
@@ -98,17 +99,23 @@ def measures(each: Done) -> list[tuple[str, MetricUnit, float]]:
 
 def run_measures(answer: Mapping[str, Any]) -> list[tuple[str, MetricUnit, float]]:
     """The metrics of a run's answer. RunsCompleted is what an alarm on a reconcile that did not happen looks for."""
+    if _is_told_again(answer):
+        return []
     match answer["state"]:
         case "watermark":
             age = answer["age_seconds"]
             return [] if age is None else [("WatermarkAge", SECONDS, round(age, 1))]
-        case "failed" | "refused":
+        case "failed":
             return [("RunsFailed", COUNT, 1)]
-        case "done" if not answer["dry_run"] and "extras" in answer:
-            completed = [("RunsCompleted", COUNT, 1.0)] if answer["mode"] == "reconcile" else []
-            return [*completed, ("DeletesHeld", COUNT, answer["extras"]["held"])]
+        case "done" if answer["mode"] == "reconcile" and not answer["dry_run"] and "extras" in answer:
+            return [("RunsCompleted", COUNT, 1), ("DeletesHeld", COUNT, answer["extras"]["held"])]
         case _:
             return []
+
+
+def _is_told_again(answer: Mapping[str, Any]) -> bool:
+    """A run at rest that is asked for once more answers with a note: its metrics have been counted."""
+    return answer["state"] in ("done", "failed") and "note" in answer
 
 
 def classified(each: Done) -> tuple[str, str, str] | None:

@@ -414,7 +414,15 @@ class FakeS3(_Client):
 
         return self._step("CompleteMultipartUpload", parameters["Key"], act)
 
-    def list_multipart_uploads(self, *, Bucket: str, ExpectedBucketOwner: str) -> dict[str, Any]:  # noqa: N803
+    def list_multipart_uploads(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        ExpectedBucketOwner: str,  # noqa: N803
+        EncodingType: str,  # noqa: N803
+    ) -> dict[str, Any]:
+        assert EncodingType == "url"
+
         def act() -> dict[str, Any]:
             bucket = self._bucket("ListMultipartUploads", Bucket, ExpectedBucketOwner)
             uploads = [

@@ -243,7 +243,7 @@ def test_the_transfer_function_s_defaults_are_those_of_the_product():
     assert (settings.breaker_deletes, settings.breaker_share_percent) == (1000, 10)
     assert settings.sweep_hours == 24
     assert settings.settle_seconds == 30
-    assert (settings.maximum_concurrency, settings.replicator_memory_mb) == (10, 1024)
+    assert (settings.maximum_concurrency, settings.replicator_memory_mb) == (50, 1024)
 
 
 def test_every_field_of_the_transfer_function_has_one_variable():

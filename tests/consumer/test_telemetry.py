@@ -255,14 +255,15 @@ EXTRAS = {"found": 3, "held": 2}
 DONE = {"run_id": "r", "mode": "reconcile", "dry_run": False, "state": "done", "extras": EXTRAS, "drift": {}}
 RUNS = [
     (DONE, {("RunsCompleted",): [1], ("DeletesHeld",): [2]}),
-    (DONE | {"mode": "backfill"}, {("DeletesHeld",): [2]}),
+    (DONE | {"mode": "backfill"}, {}),  # it has no extras, so it says nothing of those that a reconcile holds
+    (DONE | {"note": "The run is done already.", "drift": {"missing": 5}}, {}),  # asked for again: counted before
     (DONE | {"dry_run": True}, {}),
     (DONE | {"state": "listing"}, {}),
     (DONE | {"state": "stopped"}, {}),
     ({"run_id": "r", "state": "at rest", "note": "The run is done."}, {}),
     ({"run_id": "r", "state": "unknown"}, {}),
     (DONE | {"state": "failed"}, {("RunsFailed",): [1]}),
-    ({"state": "refused", "problems": ["x"]}, {("RunsFailed",): [1]}),
+    ({"state": "refused", "problems": ["x"]}, {}),  # the one who asked reads the answer: nobody is woken
     ({"state": "watermark", "age_seconds": 61.26}, {("WatermarkAge",): [61.3]}),
     ({"state": "watermark", "age_seconds": 0.0}, {("WatermarkAge",): [0.0]}),
     ({"state": "watermark", "age_seconds": None}, {}),

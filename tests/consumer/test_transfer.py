@@ -689,3 +689,27 @@ def test_books_close_under_random_drift_and_random_failures(seed: int):
     assert answer["extras"]["closes"], answer
     tally = Counter(answer["found"])
     assert tally["listed"] == tally["current"] + total(tally, "skipped") + total(tally, "filtered") + tally["hinted"]
+
+
+def test_a_step_that_fails_comes_back_soon_and_not_for_ever(world: World):
+    world.page_keys = 20
+    rig = TransferRig(world, chunk=25)
+    many(rig, world)
+    answer = rig.ask()
+    record = world.receive(1, RANGES)[0]
+    world.acknowledge({record["messageId"]}, RANGES)
+    world.queues[RANGES].clear()
+    world.before = lambda call: throttle() if call.operation == "Query" and call.principal == "own" else None
+    step = Step.from_body(record["body"])
+    for pause in (15, 30, 60, 120, 240, 480, 900, 900):
+        assert rig.transfer.step(step, Deadline(1e6))["state"] == "interrupted"
+        message = world.queues[RANGES].pop()
+        assert message.visible_at - world.now == pause
+        step = Step.from_body(message.body)
+    with pytest.raises(HydrationError, match="ThrottlingException"):
+        rig.transfer.step(step, Deadline(1e6))
+    assert rig.runs.read(answer["run_id"]).phase.value == "listing"
+
+
+def throttle() -> None:
+    raise refuse("Query", "ThrottlingException", 400)

@@ -162,7 +162,7 @@ def test_a_source_that_cannot_be_read_fails_the_run_with_a_report_and_deletes_no
     assert answer["verdict"] == "The run failed before its end."
     (line,), metrics = lines_of(capsys)
     assert line["level"] == "ERROR"
-    assert metrics == {}
+    assert metrics == {"RunsFailed": [1]}
     assert not sent_to(clouds.queue)
     assert clouds.consumer_s3.head_object(Bucket=REPLICA, Key="k")
 
