@@ -31,10 +31,20 @@ def test_with_json_nothing_but_the_document_goes_to_stdout(tmp_path: Path, capsy
     assert "The demo failed" in said.err
 
 
+def _heed_interrupts() -> None:
+    """A shell starts its background jobs with SIGINT ignored, and they hand that on to what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_ends_the_demo_and_both_accounts_without_a_stack_trace(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     process = subprocess.Popen(
-        [*COMMAND, "--dir", str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*COMMAND, "--dir", str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509 - no thread of this process is under way
     )
     with process:
         assert process.stdout
