@@ -13,7 +13,7 @@ import itertools
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -705,7 +705,3 @@ class FakeSqs(_Client):
             return {"Successful": [], "Failed": []}
 
         return self._step("ChangeMessageVisibility", None, act)
-
-
-def rows_of(world: World) -> Iterator[dict[str, Any]]:
-    yield from world.rows.values()
