@@ -5,9 +5,19 @@ The template sets exactly these variables (tested). Lists are comma-separated, o
 
 import json
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from consumer_replicator.carried import PRESERVE, WRITABLE_STORAGE_CLASSES
 from consumer_replicator.parts import MIN_PART_BYTES
@@ -17,6 +27,11 @@ from producer_events.scope import Scope
 PREFIX = "HYDRATION_"
 CLOCK_MARGIN_SECONDS = 15
 """Added to the longest invocation: clocks differ a little, and a row's time is taken before its write lands."""
+
+
+class CopyMode(StrEnum):
+    STREAM = "stream"  # the bytes pass through the function
+    SERVER_SIDE = "server-side"  # S3 copies them, where the producer lets the function's role read
 
 
 class SettingsError(ValueError):
@@ -41,6 +56,12 @@ def _storage_class(value: object) -> object:
     return value
 
 
+def _split_threshold(value: int) -> int:
+    if 0 < value < MIN_PART_BYTES:
+        raise ValueError(f"must be 0 or at least {MIN_PART_BYTES}")
+    return value
+
+
 type _List = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 type _Account = Annotated[str, Field(pattern=r"^\d{12}$")]
 type _Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
@@ -49,7 +70,10 @@ type _Bytes = Annotated[int, Field(ge=0)]
 
 
 class Settings(BaseModel):
-    """One field per environment variable: `source_bucket` is HYDRATION_SOURCE_BUCKET."""
+    """One field per environment variable: `source_bucket` is HYDRATION_SOURCE_BUCKET.
+
+    `split_threshold_bytes`: larger objects are copied by several invocations; 0 derives it from the function's timeout.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,6 +101,8 @@ class Settings(BaseModel):
     batch_concurrency: Annotated[int, Field(ge=1, le=64)] = 10
     part_concurrency: Annotated[int, Field(ge=1, le=64)] = 8
     multipart_threshold_bytes: Annotated[int, Field(ge=MIN_PART_BYTES, le=5 * 1024**3)] = 8 * 1024**2
+    split_threshold_bytes: Annotated[_Bytes, AfterValidator(_split_threshold)] = 0
+    copy_mode: CopyMode = CopyMode.STREAM
     max_object_bytes: Annotated[int, Field(ge=1)] = 20 * 1024**3
     tombstone_days: Annotated[int, Field(ge=1, le=3650)] = 30
 

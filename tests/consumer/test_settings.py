@@ -11,6 +11,7 @@ from consumer_replicator.settings import (
     CLOCK_MARGIN_SECONDS,
     ENVIRONMENT,
     TRANSFER_ENVIRONMENT,
+    CopyMode,
     Settings,
     SettingsError,
     TransferSettings,
@@ -68,6 +69,8 @@ def test_the_defaults_are_those_of_the_product():
     assert settings.batch_concurrency == 10
     assert settings.part_concurrency == 8
     assert settings.multipart_threshold_bytes == 8 * 1024**2
+    assert settings.split_threshold_bytes == 0
+    assert settings.copy_mode is CopyMode.STREAM
     assert settings.max_object_bytes == 20 * 1024**3
     assert settings.tombstone_days == 30
     assert settings.scope == Scope()
@@ -172,6 +175,12 @@ MAX_THRESHOLD = 5 * 1024**3
             [str(MIN_PART_BYTES), str(MAX_THRESHOLD)],
             [str(MIN_PART_BYTES - 1), str(MAX_THRESHOLD + 1)],
         ),
+        (
+            "SPLIT_THRESHOLD_BYTES",
+            ["0", str(MIN_PART_BYTES), str(50 * 1024**4)],
+            ["-1", "1", str(MIN_PART_BYTES - 1), ""],
+        ),
+        ("COPY_MODE", ["stream", "server-side"], ["", "STREAM", "server_side"]),
         ("MAX_OBJECT_BYTES", ["1"], ["0", "-1"]),
         ("TOMBSTONE_DAYS", ["1", "3650"], ["0", "3651"]),
         ("SCOPE_MIN_BYTES", ["0"], ["-1", ""]),
