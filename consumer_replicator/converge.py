@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from consumer_replicator import plan, tags
-from consumer_replicator.copier import Copier
+from consumer_replicator.copier import Copied, Copier
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import ErrorClass, HydrationError, ReplicaMoved, RowMoved, SourceMoved
 from consumer_replicator.hint import Hint
 from consumer_replicator.manifest import Manifest
 from consumer_replicator.outcome import Deleted, Failed, Outcome, Replicated, Skipped, SkipReason, TagsReplicated
 from consumer_replicator.plan import DeletePolicy, ReplicaSeen, View
+from consumer_replicator.proof import Proof
 from consumer_replicator.queue import Queue
 from consumer_replicator.replica import Replica, Writing
 from consumer_replicator.row import ReplicaVersion, Row, State, generation_of, successor, touched
@@ -189,7 +190,7 @@ class Converger:
             generation=generation_of(view.row),
         )
         copied = self._copier.copy(found, writing, deadline)
-        row = self._commit_live(view, found, copied.version, str(copied.checksum), tags_now)
+        row = self._commit_live(view, found, copied, tags_now)
         return Replicated(
             size=found.identity.size,
             lag=self._lag(view.hint),
@@ -202,19 +203,19 @@ class Converger:
         tags_now = tags.wanted(self._source, found, view.hint, view.row)
         if not tags_now.denied:  # those that the stopped copier gave it are not known
             self._replica.set_tags(view.hint.key, version, tags_now.values)
-        row = self._commit_live(view, found, version, str(found.checksum) if found.checksum else None, tags_now)
+        row = self._commit_live(view, found, Copied(version, None, Proof.SIZE_ONLY), tags_now)
         return Replicated(
             size=found.identity.size, lag=self._lag(view.hint), adopted=True, tags_denied=tags_now.denied
         ), row
 
-    def _commit_live(
-        self, view: View, found: SourceObject, version: ReplicaVersion, checksum: str | None, tags_now: Tags
-    ) -> Row:
+    def _commit_live(self, view: View, found: SourceObject, copied: Copied, tags_now: Tags) -> Row:
         after = replace(
             self._next(view, State.LIVE),
             source=found.identity,
-            replica=version,
-            checksum=checksum,
+            checksum=str(found.checksum) if found.checksum else None,
+            replica=copied.version,
+            replica_checksum=str(copied.checksum) if copied.checksum else None,
+            proof=copied.proof,
             tags=tags_now.digest,
         )
         return self._write(view, after, slow_if_refused=True)
@@ -242,7 +243,15 @@ class Converger:
         return Skipped(SkipReason.DELETE_PENDING), self._write(view, after, slow_if_refused=False)
 
     def _commit_deleted(self, view: View) -> Result:
-        after = replace(self._next(view, State.DELETED), source=None, replica=None, checksum=None, tags="")
+        after = replace(
+            self._next(view, State.DELETED),
+            source=None,
+            checksum=None,
+            replica=None,
+            replica_checksum=None,
+            proof=None,
+            tags="",
+        )
         return Deleted(), self._write(view, after, slow_if_refused=False)
 
     def _delay(self, view: View) -> Result:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from consumer_replicator.identity import SourceIdentity
+from consumer_replicator.proof import Proof
 from producer_events.sequencer import newest
 
 NO_TAGS = ""
@@ -44,6 +45,11 @@ class Row:
 
     `event_time`: of the event that led to this very write; None for hints without one, and for touches. So the lag of a
     LIVE row with an event time is `written_at` - `event_time`.
+
+    `checksum` is the source's stored checksum, `replica_checksum` the one that S3 stored for the replica, each as text
+    ("CRC32:AAAA", COMPOSITE: "CRC32:AAAA-3"); `proof` how the one replica was held against the other. All three are
+    None where they are not known: rows of releases before 0.5 have no proof, and carry the replica's checksum in
+    `checksum` where the source had none.
     """
 
     generation: int
@@ -52,6 +58,8 @@ class Row:
     source: SourceIdentity | None = None
     checksum: str | None = None
     replica: ReplicaVersion | None = None
+    replica_checksum: str | None = None
+    proof: Proof | None = None
     tags: str = NO_TAGS
     sequencer: str | None = None
     event_time: float | None = None

@@ -5,7 +5,8 @@
     g   generation                     k  checksum          t  tags digest
     s   state                          r  replica ETag      o  event time
     v   source version-id              w  replica version   c  written at
-    i   source ETag                    q  sequencer         x  expiry (TTL)
+    i   source ETag                    h  replica checksum  x  expiry (TTL)
+                                       p  proof             q  sequencer
 
 Numbers are strings in DynamoDB's wire form, so times keep their milliseconds.
 """
@@ -16,11 +17,14 @@ from typing import Any
 
 from consumer_replicator.errors import HydrationError
 from consumer_replicator.identity import SourceIdentity
+from consumer_replicator.proof import Proof
 from consumer_replicator.row import ReplicaVersion, Row, State
 
 type Item = Mapping[str, Mapping[str, Any]]
 
 PARTITION, SORT, GENERATION, EXPIRY = "pk", "sk", "g", "x"
+PROOFS = {"S": Proof.SOURCE_CHECKSUM, "M": Proof.COMPOSITE, "C": Proof.COMPUTED, "Z": Proof.SIZE_ONLY}
+_LETTERS = {proof: letter for letter, proof in PROOFS.items()}
 
 
 def address(bucket: str, key: str, shards: int) -> dict[str, dict[str, str]]:
@@ -39,6 +43,8 @@ def to_item(row: Row, expires_at: int | None) -> dict[str, dict[str, str]]:
         "k": row.checksum,
         "r": replica.etag if replica else None,
         "w": replica.version_id if replica else None,
+        "h": row.replica_checksum,
+        "p": _LETTERS[row.proof] if row.proof else None,
         "q": row.sequencer,
         "e": row.error,
         "t": row.tags,
@@ -71,6 +77,8 @@ def from_item(item: Item) -> Row:
             source=source,
             checksum=_text(item, "k"),
             replica=replica,
+            replica_checksum=_text(item, "h"),
+            proof=PROOFS[item["p"]["S"]] if "p" in item else None,
             tags=_text(item, "t") or "",
             sequencer=_text(item, "q"),
             event_time=float(item["o"]["N"]) if "o" in item else None,

@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from consumer_replicator.identity import NO_VERSION, SourceIdentity
+from consumer_replicator.proof import Proof
 from consumer_replicator.row import ReplicaVersion, Row, State
 
 WORDS = st.text("0123456789abcdefABCDEF-_.", min_size=1, max_size=40)
@@ -25,6 +26,8 @@ ROWS = st.builds(
     source=st.none() | IDENTITIES,
     checksum=st.none() | WORDS,
     replica=st.none() | st.builds(ReplicaVersion, etag=WORDS, version_id=st.none() | WORDS),
+    replica_checksum=st.none() | WORDS,
+    proof=st.none() | st.sampled_from(Proof),
     tags=st.sampled_from(["", "denied", "0123456789abcdef"]),
     sequencer=st.none() | st.text("0123456789ABCDEF", min_size=1, max_size=18),
     event_time=st.none() | TIMES,

@@ -29,6 +29,7 @@ CORE = {
     "parts",
     "payload",
     "plan",
+    "proof",
     "report",
     "report_charts",
     "replica_check",

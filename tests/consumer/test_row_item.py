@@ -1,5 +1,7 @@
 """A manifest row survives its way through DynamoDB, and a damaged one says so."""
 
+from dataclasses import replace
+
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from hypothesis import given
@@ -7,8 +9,9 @@ from hypothesis import strategies as st
 
 from consumer_replicator.errors import ErrorClass, HydrationError
 from consumer_replicator.identity import SourceIdentity
+from consumer_replicator.proof import Proof
 from consumer_replicator.row import ReplicaVersion, Row, State
-from consumer_replicator.row_item import address, from_item, to_item
+from consumer_replicator.row_item import PROOFS, address, from_item, to_item
 from tests.consumer.arbitrary import KEYS, ROWS
 from tests.odd_keys import ODD_KEYS
 
@@ -19,6 +22,8 @@ ROW = Row(
     source=SourceIdentity("v1", "e1", 1_700_000_000, 5),
     checksum="CRC32:AAAA",
     replica=ReplicaVersion("r1", "w1"),
+    replica_checksum="CRC64NVME:AAAAAAAAAAA=",
+    proof=Proof.COMPUTED,
     tags="0123456789abcdef",
     sequencer="0A",
     event_time=1_799_999_999.0,
@@ -36,6 +41,8 @@ ITEM = {
     "k": {"S": "CRC32:AAAA"},
     "r": {"S": "r1"},
     "w": {"S": "w1"},
+    "h": {"S": "CRC64NVME:AAAAAAAAAAA="},
+    "p": {"S": "C"},
     "t": {"S": "0123456789abcdef"},
     "q": {"S": "0A"},
     "o": {"N": "1799999999.0"},
@@ -49,6 +56,15 @@ def test_the_form_of_an_item_is_fixed():
     assert to_item(ROW, None) == ITEM
     assert to_item(ROW, 1_900_000_000) == {**ITEM, "x": {"N": "1900000000"}}
     assert from_item(ITEM) == ROW
+
+
+def test_a_row_of_a_release_that_kept_no_proof_is_read():
+    older = {name: value for name, value in ITEM.items() if name not in ("h", "p")}
+    assert from_item(older) == replace(ROW, replica_checksum=None, proof=None)
+
+
+def test_every_proof_has_a_letter():
+    assert set(PROOFS.values()) == set(Proof)
 
 
 @given(ROWS, st.none() | st.integers(1, 2**40))
@@ -71,7 +87,8 @@ def test_a_row_of_a_new_key_carries_nothing_that_it_does_not_know():
 DAMAGED = {
     "no generation": {name: value for name, value in ITEM.items() if name != "g"},
     "no state": {name: value for name, value in ITEM.items() if name != "s"},
-    "a state of next year": {**ITEM, "s": {"S": "Z"}},
+    "a state of next year": {**ITEM, "s": {"S": "?"}},
+    "a proof of next year": {**ITEM, "p": {"S": "?"}},
     "a generation of another type": {**ITEM, "g": {"S": "3"}},
     "a generation that is no whole number": {**ITEM, "g": {"N": "3.5"}},
     "no time": {name: value for name, value in ITEM.items() if name != "c"},
