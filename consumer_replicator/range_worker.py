@@ -1,7 +1,8 @@
 """Works through one range of keys: source, manifest and replica side by side, drift into hints, chunk by chunk.
 
 A chunk ends in this order: hints sent, drift file written, cursor and counts written in one conditional write. A crash
-in between repeats the chunk: its hints twice (they are idempotent), its file over itself, its counts once.
+in between repeats the chunk: its hints twice (they are idempotent), its file under another name, its counts once. The
+checkpoint names whose file counts, so that two workers on one range leave the books of one.
 """
 
 import time
@@ -49,6 +50,7 @@ CHUNK = 10_000
 SAMPLED_KEYS = 64
 """Of a range, for the next run's boundaries: 1 KB each, in JSON up to six times that, in an item of at most 400 KB.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+WRITER_CHARACTERS = 8
 PACE_STEP_SECONDS = 5
 LOST_EVENTS = (DriftKind.MISSING, DriftKind.STALE)
 
@@ -68,6 +70,7 @@ class _Chunk:
 
 class RangeWorker:
     """Works for one invocation. `usage` counts what its clients have called so far: operation to count.
+    `unique`: text that no other worker has.
 
     `rules` are made anew for every stretch of work, whose begin is the `now` that they judge by.
     """
@@ -84,6 +87,7 @@ class RangeWorker:
         bucket: str,
         rules: Callable[[Run, float], Rules],
         usage: Callable[[], Counter[str]],
+        unique: Callable[[], str],
         now: Callable[[], float] = time.time,
         chunk: int = CHUNK,
     ) -> None:
@@ -96,10 +100,12 @@ class RangeWorker:
         self._bucket = bucket
         self._rules = rules
         self._usage = usage
+        self._unique = unique
         self._now = now
         self._chunk = chunk
         self._lags: Tally = Tally()
         self._counted = Tally()
+        self._writer = ""
 
     def work(self, run: Run, state: RangeState, deadline: Deadline) -> RangeState:
         """Goes on with a range until it is done, the time is up, the run is stopped, or its pace asks for a pause.
@@ -109,7 +115,7 @@ class RangeWorker:
         """
         rest = state.rest
         rules = self._rules(run, self._now())
-        chunk = _Chunk(rules)
+        chunk, self._writer = _Chunk(rules), self._unique()[:WRITER_CHARACTERS]
         if rest is None:
             return state if state.done else self._checkpoint(run, state, chunk, done=True)
         self._counted = self._used()
@@ -187,8 +193,8 @@ class RangeWorker:
 
     def _checkpoint(self, run: Run, state: RangeState, chunk: _Chunk, *, done: bool) -> RangeState:
         self._send(run, chunk.hints, state.tally["hinted"])
-        # Even without drift: repeated after its hints were worked off, a chunk must not leave its old file behind.
-        self._files.write_drift(run.id, state.number, state.chunks, chunk.records)
+        if chunk.records:
+            self._files.write_drift(run.id, state.number, state.chunks, self._writer, chunk.records)
         used, lags = self._used(), self._lags
         after = replace(
             state,
@@ -197,6 +203,7 @@ class RangeWorker:
             chunks=state.chunks + 1,
             tally=state.tally + chunk.tally + (used - self._counted) + lags,
             sample=joined(state.sample, chunk.sampler.sample()),
+            writers=state.signed(self._writer),
         )
         self._runs.checkpoint(run, after)
         self._counted, self._lags = used, Tally()

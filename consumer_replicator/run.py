@@ -62,6 +62,9 @@ class RangeState:
 
     `chunks` counts the checkpoints: each is one conditional write of cursor and tally together, so a chunk that is
     repeated after a crash is never counted twice. `sample`: some of its keys, for the next run's boundaries.
+
+    `writers` names whose drift file of a chunk counts: pairs of a first chunk and a word of the worker that has written
+    from that chunk on. Two workers on one range at once write files of their own, and only one gets to its checkpoint.
     """
 
     number: int
@@ -71,6 +74,15 @@ class RangeState:
     done: bool = False
     tally: Tally = field(default_factory=Tally)
     sample: KeySample = field(default_factory=KeySample)
+    writers: tuple[tuple[int, str], ...] = ()
+
+    def signed(self, writer: str) -> tuple[tuple[int, str], ...]:
+        """The writers, once `writer` has written the next chunk."""
+        return self.writers if self.writer_of(self.chunks) == writer else (*self.writers, (self.chunks, writer))
+
+    def writer_of(self, chunk: int) -> str:
+        """Whose file of this chunk counts; "": of a chunk that nobody has written."""
+        return next((writer for first, writer in reversed(self.writers) if first <= chunk), "")
 
     @property
     def rest(self) -> KeyRange | None:

@@ -1,16 +1,17 @@
 """Files that runs leave in the replica bucket, under a prefix that replication never touches (edge).
 
-_s3-hydration/runs/<run id>/drift/<range>-<chunk>.jsonl       every drifted key
-_s3-hydration/reports/<run id>/report.json, report.html       the report
+_s3-hydration/runs/<run id>/drift/<range>-<chunk>-<writer>.jsonl     every drifted key
+_s3-hydration/reports/<run id>/report.json, report.html              the report
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from consumer_replicator import checksum
 from consumer_replicator.aws_errors import translated
 from consumer_replicator.drift_record import DriftRecord
+from consumer_replicator.run import RangeState
 from producer_events.scope import RESERVED_PREFIXES
 
 ROOT = RESERVED_PREFIXES[0]
@@ -26,16 +27,19 @@ class RunFiles:
         self._where = {"Bucket": bucket, "ExpectedBucketOwner": owner}
         self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn, "BucketKeyEnabled": True}
 
-    def write_drift(self, run_id: str, number: int, chunk: int, records: list[DriftRecord]) -> None:
-        """One chunk of one range. Written again, with the same content, when the chunk is repeated."""
+    def write_drift(self, run_id: str, number: int, chunk: int, writer: str, records: list[DriftRecord]) -> None:
+        """One chunk of one range, as `writer` has found it. Counts once the range's checkpoint names its writer."""
         text = "".join(record.to_line() + "\n" for record in records)
-        self._put(f"{ROOT}runs/{run_id}/drift/{number:06d}-{chunk:06d}.jsonl", text)
+        self._put(f"{ROOT}runs/{run_id}/drift/{number:06d}-{chunk:06d}-{writer}.jsonl", text)
 
-    def drift(self, run_id: str, first: int, end: int) -> Iterator[DriftRecord]:
-        """Every drifted key of the ranges from number `first` up to before `end`, file by file."""
+    def drift(self, run_id: str, ranges: Iterable[RangeState]) -> Iterator[DriftRecord]:
+        """Every drifted key of these ranges, file by file; files of chunks that no checkpoint ended are left out."""
         folder = f"{ROOT}runs/{run_id}/drift/"
-        for key in self._keys(folder):
-            if not first <= int(key.removeprefix(folder).partition("-")[0]) < end:
+        states = {state.number: state for state in ranges}
+        for key in self._keys(folder) if states else ():
+            number, chunk, writer = _named(key.removeprefix(folder))
+            state = states.get(number)
+            if state is None or chunk >= state.chunks or writer != state.writer_of(chunk):
                 continue
             with translated("replica"):
                 body = self._s3.get_object(Key=key, **self._where)["Body"].read()
@@ -80,6 +84,12 @@ class RunFiles:
             if not answer.get("IsTruncated"):
                 return
             request["ContinuationToken"] = answer["NextContinuationToken"]
+
+
+def _named(name: str) -> tuple[int, int, str]:
+    """Range, chunk and writer of a drift file; releases before 0.5 named no writer."""
+    number, chunk, *writer = name.removesuffix(".jsonl").split("-", 2)
+    return int(number), int(chunk), "".join(writer)
 
 
 def _report(run_id: str, name: str) -> str:

@@ -102,6 +102,7 @@ class Runs:
             "d": int(state.done),
             "t": json.dumps(state.tally),
             "sm": json.dumps([state.sample.stride, state.sample.keys]),
+            "w": json.dumps(state.writers) if state.writers else None,
             "x": int(run.started) + self._keep_seconds,
         }
         self._put(f"run#{run.id}", _range_key(state.number), item, before=state.chunks)
@@ -241,4 +242,5 @@ def _range(item: Mapping[str, Any]) -> RangeState:
         done=item["d"]["N"] == "1",
         tally=Counter(json.loads(item["t"]["S"])),
         sample=KeySample(stride, tuple(keys)),
+        writers=tuple((first, writer) for first, writer in json.loads(item["w"]["S"])) if "w" in item else (),
     )

@@ -312,7 +312,7 @@ class Transfer:
 
     def _records(self, run: Run) -> Iterator[DriftRecord]:
         """The drifted keys, read anew from their files at every pass over them."""
-        return self._parts.files.drift(run.id, run.first_range, run.first_range + run.ranges)
+        return self._parts.files.drift(run.id, self._parts.runs.ranges(run))
 
     # -- the watermark ---------------------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ def transfer(settings: TransferSettings, who: Principals, *, memory_mb: int) -> 
         bucket=settings.source_bucket,
         rules=lambda run, now: rules(settings, run, now),
         usage=lambda: who.calls,
+        unique=_unique,
     )
     reporting = Reporting(runs, files, surroundings(settings, memory_mb))
     parts = Parts(
@@ -63,9 +64,13 @@ def transfer(settings: TransferSettings, who: Principals, *, memory_mb: int) -> 
         prefixes=settings.scope_prefixes,
         limits=Limits(number=settings.breaker_deletes, share=settings.breaker_share_percent / 100),
         lag_objective=settings.lag_objective_seconds,
-        unique=lambda: uuid4().hex,
+        unique=_unique,
         patience=settings.settle_seconds,
     )
+
+
+def _unique() -> str:
+    return uuid4().hex
 
 
 def rules(settings: TransferSettings, run: Run, now: float) -> Rules:

@@ -10,6 +10,8 @@ from consumer_replicator import checksum
 from consumer_replicator.drift import DriftKind
 from consumer_replicator.drift_record import DriftRecord
 from consumer_replicator.errors import HydrationError
+from consumer_replicator.key_ranges import KeyRange
+from consumer_replicator.run import RangeState
 from consumer_replicator.run_files import ROOT, RunFiles
 from producer_events.scope import OutOfScope, Scope
 from tests.consumer.fake_aws import CONSUMER, KEY_ARN, REPLICA
@@ -48,8 +50,12 @@ def records(*keys):
     return [replace(RECORD, key=key) for key in keys]
 
 
-def keys_of(files, *where):
-    return [record.key for record in files.drift(*where)]
+def ranges(*numbers, chunks=20, writers=((0, "w"),)):
+    return [RangeState(number, KeyRange(), chunks=chunks, writers=writers) for number in numbers]
+
+
+def keys_of(files, run_id, states):
+    return [record.key for record in files.drift(run_id, states)]
 
 
 # -- what is sent ------------------------------------------------------------------------------------------------------
@@ -60,7 +66,7 @@ def test_a_file_is_encrypted_under_the_replica_s_key_and_proven_by_its_checksum(
     body = (RECORD.to_line() + "\n").encode()
     request = {
         **WHERE,
-        "Key": "_s3-hydration/runs/r/drift/200003-000012.jsonl",
+        "Key": "_s3-hydration/runs/r/drift/200003-000012-1a2b3c4d.jsonl",
         "Body": body,
         "ChecksumCRC64NVME": checksum.of(body).value,
         "ContentType": "application/x-ndjson",
@@ -69,7 +75,7 @@ def test_a_file_is_encrypted_under_the_replica_s_key_and_proven_by_its_checksum(
         "BucketKeyEnabled": True,
     }
     stubber.add_response("put_object", {}, request)
-    files.write_drift("r", 200_003, 12, [RECORD])
+    files.write_drift("r", 200_003, 12, "1a2b3c4d", [RECORD])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,7 @@ def test_the_body_is_sent_with_the_one_checksum_and_no_other(aws):
 
 
 def test_no_file_lies_where_a_replica_could(files, bucket):
-    files.write_drift("r", 1, 0, [RECORD])
+    files.write_drift("r", 1, 0, "w", [RECORD])
     files.write_report("r", "report.json", "{}")
     written = [entry["Key"] for entry in bucket.list_objects_v2(Bucket=REPLICA)["Contents"]]
     assert len(written) == 2
@@ -122,49 +128,69 @@ def test_the_addresses_of_a_report_are_told_without_a_call(stub):
 
 def test_every_drifted_key_comes_back_as_it_was(files):
     written = records(*ODD_KEYS.values())
-    files.write_drift("r", 1, 0, written)
-    assert list(files.drift("r", 1, 2)) == written
+    files.write_drift("r", 1, 0, "w", written)
+    assert list(files.drift("r", ranges(1))) == written
 
 
 def test_drift_comes_range_by_range_and_chunk_by_chunk(files):
     for number, chunk in ((2, 1), (1, 10), (1, 2), (2, 0)):
-        files.write_drift("r", number, chunk, records(f"{number}-{chunk}-a", f"{number}-{chunk}-b"))
-    assert keys_of(files, "r", 1, 3) == [f"{place}-{n}" for place in ("1-2", "1-10", "2-0", "2-1") for n in "ab"]
+        files.write_drift("r", number, chunk, "w", records(f"{number}-{chunk}-a", f"{number}-{chunk}-b"))
+    assert keys_of(files, "r", ranges(1, 2)) == [
+        f"{place}-{n}" for place in ("1-2", "1-10", "2-0", "2-1") for n in "ab"
+    ]
 
 
 def test_only_the_ranges_asked_for_are_read(files):
     for number in (99_999, 100_000, 100_001, 100_002, 1_000_000):
-        files.write_drift("r", number, 0, records(str(number)))
-    assert keys_of(files, "r", 100_000, 100_002) == ["100000", "100001"]
-    assert keys_of(files, "r", 1_000_000, 1_000_001) == ["1000000"]
-    assert keys_of(files, "r", 5, 5) == []
+        files.write_drift("r", number, 0, "w", records(str(number)))
+    assert keys_of(files, "r", ranges(100_000, 100_001)) == ["100000", "100001"]
+    assert keys_of(files, "r", ranges(1_000_000)) == ["1000000"]
+    assert keys_of(files, "r", ranges(5)) == []
+    assert keys_of(files, "r", []) == []
 
 
 def test_a_run_reads_no_other_run_s_drift(files):
     for run_id in ("r", "r2", "R"):
-        files.write_drift(run_id, 1, 0, records(run_id))
-    assert keys_of(files, "r", 0, 10) == ["r"]
-    assert keys_of(files, "nobody's", 0, 10) == []
+        files.write_drift(run_id, 1, 0, "w", records(run_id))
+    assert keys_of(files, "r", ranges(1)) == ["r"]
+    assert keys_of(files, "nobody's", ranges(1)) == []
 
 
-def test_a_chunk_that_is_repeated_is_written_over_itself(files):
-    files.write_drift("r", 1, 0, records("a", "b"))
-    files.write_drift("r", 1, 0, records("b"))
-    assert keys_of(files, "r", 1, 2) == ["b"]
+def test_of_a_chunk_that_several_have_written_the_file_counts_whose_checkpoint_was_taken(files):
+    files.write_drift("r", 1, 0, "slow", records("a", "b"))
+    files.write_drift("r", 1, 0, "fast", records("b"))
+    assert keys_of(files, "r", ranges(1, writers=((0, "fast"),))) == ["b"]
+    assert keys_of(files, "r", ranges(1, writers=((0, "without drift"),))) == []
 
 
-def test_a_chunk_that_has_no_drift_when_it_is_repeated_has_none(files):
-    files.write_drift("r", 1, 0, records("a"))
-    files.write_drift("r", 1, 0, [])
-    assert keys_of(files, "r", 1, 2) == []
+def test_a_chunk_that_no_checkpoint_ended_has_not_been_looked_at(files):
+    for chunk in range(3):
+        files.write_drift("r", 1, chunk, "w", records(str(chunk)))
+    assert keys_of(files, "r", ranges(1, chunks=2)) == ["0", "1"]
+
+
+def test_workers_that_take_over_from_each_other_each_have_their_chunks(files):
+    for chunk in range(5):
+        for writer in ("one", "two"):
+            files.write_drift("r", 1, chunk, writer, records(f"{chunk} by {writer}"))
+    states = ranges(1, chunks=5, writers=((0, "one"), (2, "two"), (4, "one")))
+    assert keys_of(files, "r", states) == ["0 by one", "1 by one", "2 by two", "3 by two", "4 by one"]
+
+
+def test_a_run_that_an_earlier_release_began_finds_its_files_which_name_no_writer(files, bucket):
+    files.write_drift("r", 1, 0, "w", records("a"))
+    named, unnamed = (f"{ROOT}runs/r/drift/000001-000000{end}.jsonl" for end in ("-w", ""))
+    body = bucket.get_object(Bucket=REPLICA, Key=named)["Body"].read()
+    bucket.put_object(Bucket=REPLICA, Key=unnamed, Body=body)
+    assert keys_of(files, "r", ranges(1, chunks=1, writers=())) == ["a"]
 
 
 def test_files_are_read_one_at_a_time_as_they_are_needed(files, bucket):
     asked = []
     bucket.meta.events.register("before-call.s3.GetObject", lambda params, **_: asked.append(params["url_path"]))
     for chunk in range(3):
-        files.write_drift("r", 1, chunk, records(str(chunk)))
-    drift = files.drift("r", 1, 2)
+        files.write_drift("r", 1, chunk, "w", records(str(chunk)))
+    drift = files.drift("r", ranges(1))
     assert next(drift).key == "0"
     assert len(asked) == 1
 
@@ -177,7 +203,7 @@ def test_all_pages_of_files_are_read(stub):
         "list_objects_v2", {"Contents": pages[0], "IsTruncated": True, "NextContinuationToken": "t"}, asked
     )
     stubber.add_response("list_objects_v2", {"Contents": pages[1]}, asked | {"ContinuationToken": "t"})
-    assert list(files.drift("r", 1, 2)) == []
+    assert list(files.drift("r", ranges(1))) == []
 
 
 def test_a_report_is_read_as_it_was_written(files):
@@ -193,8 +219,11 @@ def test_a_report_is_read_as_it_was_written(files):
 def test_a_bucket_that_refuses_says_why(stub, refusal):
     files, stubber = stub
     calls = {
-        "put_object": [lambda: files.write_drift("r", 1, 0, [RECORD]), lambda: files.write_report("r", "a.json", "")],
-        "list_objects_v2": [lambda: list(files.drift("r", 1, 2))],
+        "put_object": [
+            lambda: files.write_drift("r", 1, 0, "w", [RECORD]),
+            lambda: files.write_report("r", "a.json", ""),
+        ],
+        "list_objects_v2": [lambda: list(files.drift("r", ranges(1)))],
         "get_object": [lambda: files.read_report("r")],
     }
     assert_told(stubber, calls, refusal)
@@ -202,12 +231,12 @@ def test_a_bucket_that_refuses_says_why(stub, refusal):
 
 def test_a_file_that_cannot_be_read_is_an_error_and_not_the_end_of_the_drift(stub):
     files, stubber = stub
-    listed = {"Contents": [{"Key": f"{ROOT}runs/r/drift/000001-000000.jsonl"}]}
+    listed = {"Contents": [{"Key": f"{ROOT}runs/r/drift/000001-000000-w.jsonl"}]}
     for code, status in (("AccessDenied", 403), ("NoSuchKey", 404)):
         stubber.add_response("list_objects_v2", listed)
         stubber.add_client_error("get_object", code, http_status_code=status)
         with pytest.raises(HydrationError):
-            list(files.drift("r", 1, 2))
+            list(files.drift("r", ranges(1)))
 
 
 def test_a_file_that_breaks_off_is_an_error_and_not_the_end_of_the_drift(aws):
@@ -215,9 +244,9 @@ def test_a_file_that_breaks_off_is_an_error_and_not_the_end_of_the_drift(aws):
 
     s3 = aws("s3")
     wire = Wire(s3)
-    key = f"{ROOT}runs/r/drift/000001-000000.jsonl"
+    key = f"{ROOT}runs/r/drift/000001-000000-w.jsonl"
     wire.answer("ListObjectsV2", Answer(f"<R><Contents><Key>{key}</Key></Contents></R>".encode()))
     wire.answer("GetObject", Answer(b"", fault=ResponseStreamingError(error="reset")))
     with pytest.raises(HydrationError) as raised:
-        list(RunFiles(s3, REPLICA, CONSUMER, KEY_ARN).drift("r", 1, 2))
+        list(RunFiles(s3, REPLICA, CONSUMER, KEY_ARN).drift("r", ranges(1)))
     assert raised.value.code == "truncated"

@@ -139,6 +139,7 @@ def test_a_range_is_read_as_it_was_written(runs):
         done=True,
         tally=Counter({"listed": 3, "skipped:young": 1}),
         sample=KeySample(4, tuple(ODD_KEYS.values())[:100]),
+        writers=((0, "1a2b3c4d"), (7, "5e6f7a8b")),
     )
     runs.checkpoint(RUN, state)
     assert runs.read_range(RUN.id, STATE.number) == state
@@ -163,6 +164,15 @@ def test_whatever_keys_there_are_a_range_carries_them(runs, keys, cursor, tally,
 
 
 NUMBERS = iter(range(500_000, 600_000))
+
+
+def test_a_range_names_whose_file_of_each_chunk_counts():
+    assert STATE.writer_of(0) == ""
+    state = STATE
+    for chunk, writer in enumerate(["one", "one", "two", "one"]):
+        state = replace(state, writers=state.signed(writer), chunks=chunk + 1)
+    assert state.writers == ((0, "one"), (2, "two"), (3, "one"))
+    assert [state.writer_of(chunk) for chunk in range(4)] == ["one", "one", "two", "one"]
 
 
 def test_a_checkpoint_is_written_once_so_nothing_is_counted_twice(runs):

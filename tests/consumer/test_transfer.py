@@ -505,6 +505,39 @@ def test_a_chunk_repeated_after_its_hints_were_worked_off_counts_no_key_twice(wo
     assert answer["books"]["closes"]
 
 
+def test_two_workers_on_one_range_do_not_overwrite_each_others_drift_files(world: World):
+    """The slower one finds less, since a hint was worked off meanwhile, and its checkpoint comes too late."""
+    rig = TransferRig(world, works=False)
+    for key in ("a", "b"):
+        world.upload(key, b"x")
+    world.now += 10 * LAG_OBJECTIVE
+    lagging = TransferRig(world, works=False)
+    meanwhile = Counter()
+
+    def overtake(call: Call) -> None:
+        """The first is about to write its checkpoint; the second begins, and stops where the first did."""
+        if call.operation != "PutItem" or not (call.key or "").startswith("range#"):
+            return
+        meanwhile["checkpoints"] += 1
+        if meanwhile["checkpoints"] == 3:
+            raise Crash
+        if meanwhile["checkpoints"] == 2:
+            rig.run()
+            with suppress(Crash):
+                lagging.transfer.step(
+                    Step("the-run", rig.runs.ranges(rig.runs.read("the-run"))[0].number), Deadline(1e6)
+                )
+
+    world.before = overtake
+    rig.ask(run_id="the-run")
+    world.before = lambda _call: None
+    rig.steps()
+    answer = rig.ask(run_id="the-run")
+    assert meanwhile["checkpoints"] >= 3
+    assert answer["books"]["copied"] == answer["books"]["listed"] == 2
+    assert answer["books"]["closes"]
+
+
 # -- guards ---------------------------------------------------------------------------------------
 
 

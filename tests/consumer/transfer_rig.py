@@ -66,6 +66,7 @@ class TransferRig(Rig):
             bucket=SOURCE,
             rules=self.rules,
             usage=lambda: Counter(world.operations()),
+            unique=lambda: f"{next(world.numbers):08x}",
             now=lambda: world.now,
             chunk=chunk,
         )
