@@ -19,15 +19,18 @@ SAMPLES = {
     "ScopePrefixes": "raw/,curated/",
     "LambdaS3Bucket": "acme-artifacts",
     "LambdaS3Key": "s3-hydration/0.1.0/s3-hydration-arm64.zip",
+    "AllowServerSideCopies": "true",
+    "CopyMode": "server-side",
 }
 """By parameter: values of those that switch something on, or that have no default."""
 
 VARIANTS: Mapping[str, list[list[str]]] = {
     "producer": [
         ["AlarmEmail", "ScopePrefixes"],
+        ["AllowServerSideCopies"],
         ["ExistingBucketName", "ExistingKmsKeyArn", "LambdaS3Bucket", "LambdaS3Key"],
     ],
-    "consumer": [["AlarmEmail", "ScopePrefixes"]],
+    "consumer": [["AlarmEmail", "ScopePrefixes"], ["CopyMode"]],
 }
 """By template: which of the samples are given, beside what has no default. Together they have every resource."""
 

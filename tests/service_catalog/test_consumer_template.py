@@ -342,6 +342,37 @@ def test_the_function_may_delete_replicas_only_where_deletes_are_mirrored():
     assert granted(CONSUMER.resolve(DeletePolicy="mirror")) - granted(STACK) == {"s3:DeleteObject"}
 
 
+def test_of_the_source_the_replicator_may_do_nothing_itself_unless_s3_is_to_copy():
+    of_the_source = [each for each in POLICIES if PRODUCER_ACCOUNT in str(each.resources) and each.kind == "identity"]
+    assert {action for each in of_the_source for action in each.actions} == {"sts:AssumeRole"}
+
+
+def test_where_s3_is_to_copy_the_replicator_may_read_and_decrypt_at_the_source_and_nothing_more():
+    stack = CONSUMER.resolve(CopyMode="server-side")
+    known = [each.body for each in POLICIES]
+    added = [each for each in statements(stack) if each.body not in known]
+    assert [(each.where, each.actions, each.resources) for each in added] == [
+        ("ReplicatorRole", ["s3:GetObject", "s3:GetObjectVersion"], [f"{PRODUCER.resolve().output('BucketArn')}/*"]),
+        ("ReplicatorRole", ["kms:Decrypt"], [CONSUMER.needed["ProducerKmsKeyArn"]]),
+    ]
+
+
+@pytest.mark.parametrize("mode", CONSUMER.body["Parameters"]["CopyMode"]["AllowedValues"])
+def test_every_copy_mode_on_offer_is_one_that_the_settings_know(mode):
+    assert settings(CopyMode=mode).copy_mode == mode
+
+
+@pytest.mark.parametrize("size", ["0", "10000000", "999999999999999"])
+def test_the_split_threshold_reaches_the_settings(size):
+    assert settings(SplitThresholdBytes=size).split_threshold_bytes == int(size)
+
+
+@pytest.mark.parametrize("size", ["", "-1", "1", "9999999", "1e9"])
+def test_a_split_threshold_that_is_a_slip_is_refused(size):
+    with pytest.raises(AssertionError, match="SplitThresholdBytes"):
+        settings(SplitThresholdBytes=size)
+
+
 def test_no_policy_ever_allows_deleting_a_version():
     mirroring = statements(CONSUMER.resolve(DeletePolicy="mirror"))
     allowed = {action for each in mirroring if each.allows for action in each.actions}

@@ -6,7 +6,7 @@ import pytest
 
 from producer_events import custom_resource
 from producer_events.notifications import LOOKS
-from tests.service_catalog.policies import statements
+from tests.service_catalog.policies import listed, statements
 from tests.service_catalog.template import CONSUMER, CONSUMER_ACCOUNT, PRODUCER, PRODUCER_ACCOUNT, REGION
 
 READING = {
@@ -181,6 +181,60 @@ def test_with_an_endpoints_account_objects_and_names_are_read_through_it_only(pr
     assert "aws:VpceAccount" not in reading(stack, "kms:Decrypt").body["Condition"]["StringEquals"]
 
 
+# --- Reading for server-side copies
+
+REPLICATOR = f"arn:aws:iam::{CONSUMER_ACCOUNT}:role/s3-hydration-replicator"
+OPENED = PRODUCER.resolve(AllowServerSideCopies="true")
+DIRECT = {"ReplicatorReadsForServerSideCopies", "ReplicatorDecryptsThroughS3"}
+
+
+def direct(stack):
+    """The statements that let the consumer's replicator in under its own role."""
+    return [each for each in statements(stack) if each.body.get("Sid") in DIRECT]
+
+
+def test_the_consumer_reads_under_its_own_role_only_where_that_is_asked_for():
+    assert direct(STACK) == []
+    assert {each.body["Sid"] for each in direct(OPENED)} == DIRECT
+    assert len(POLICIES) + len(DIRECT) == len(list(statements(OPENED)))
+
+
+def test_a_direct_read_is_reading_and_nothing_else_by_exactly_one_role():
+    granted = {action for each in direct(OPENED) for action in each.actions}
+    assert granted == {"s3:GetObject", "s3:GetObjectVersion", "kms:Decrypt"}
+    for each in direct(OPENED):
+        assert each.allows
+        assert each.principals == [f"arn:aws:iam::{CONSUMER_ACCOUNT}:root"]
+        assert each.condition("ArnEquals", "aws:PrincipalArn") == REPLICATOR
+
+
+def test_a_direct_read_decrypts_as_the_read_role_does_through_s3_and_for_this_bucket():
+    (own,) = [each for each in direct(OPENED) if each.kind == "key"]
+    (the_roles,) = [each for each in statements(OPENED) if each.kind == "key" and READ_ROLE in each.principals]
+    for operator, key in (("StringEquals", "kms:ViaService"), ("StringLike", "kms:EncryptionContext:aws:s3:arn")):
+        assert own.condition(operator, key) == the_roles.condition(operator, key)
+    assert own.condition("StringEquals", "aws:PrincipalOrgID") == "o-a1b2c3d4e5"
+
+
+@pytest.mark.parametrize("number", [0, *range(1, 11)])
+def test_a_direct_read_reaches_what_the_read_role_reaches(number):
+    stack = PRODUCER.resolve(AllowServerSideCopies="true", ScopePrefixes=",".join(f"{each}/" for each in range(number)))
+    (own,) = [each for each in direct(stack) if each.kind == "resource"]
+    assert set(own.resources) == set(reading(stack, "s3:GetObject").resources)
+
+
+def test_a_direct_read_of_an_eleventh_prefix_is_refused_by_s3_instead_of_being_left_out():
+    stack = PRODUCER.resolve(AllowServerSideCopies="true", ScopePrefixes=",".join(f"{each}/" for each in range(11)))
+    (own,) = [each for each in direct(stack) if each.kind == "resource"]
+    assert "10/" in own.resources
+
+
+def test_a_direct_read_comes_through_the_endpoint_too_where_one_is_asked_for():
+    stack = PRODUCER.resolve(AllowServerSideCopies="true", AllowedVpceAccountId=CONSUMER_ACCOUNT)
+    (own,) = [each for each in direct(stack) if each.kind == "resource"]
+    assert own.condition("StringEquals", "aws:VpceAccount") == CONSUMER_ACCOUNT
+
+
 # --- A bucket that exists
 
 EXISTING = {
@@ -190,6 +244,22 @@ EXISTING = {
     "LambdaS3Key": "s3-hydration/0.1.0/s3-hydration-arm64.zip",
 }
 ADOPTING = PRODUCER.resolve(**EXISTING)
+
+
+@pytest.mark.parametrize("prefixes", ["", "raw/", ",".join(f"{each}/" for each in range(10))])
+@pytest.mark.parametrize("endpoint", ["", CONSUMER_ACCOUNT])
+def test_the_owner_of_an_existing_bucket_is_told_the_statements_that_a_new_one_gets(prefixes, endpoint):
+    given = {"AllowServerSideCopies": "true", "ScopePrefixes": prefixes, "AllowedVpceAccountId": endpoint}
+    made, told = PRODUCER.resolve(**given), PRODUCER.resolve(**given, **EXISTING)
+    assert direct(told) == []
+    statements_told = [json.loads(told.output(f"ServerSideStatementForThe{what}")) for what in ("Bucket", "Key")]
+    for statement in statements_told:
+        (own,) = [each.body for each in direct(made) if each.body["Sid"] == statement["Sid"]]
+        as_new = json.loads(json.dumps(statement).replace("acme-exports", made.output("BucketName")))
+        # The policy of a bucket that is made here denies other organisations by a statement of its own.
+        own["Condition"].setdefault("StringEquals", {})["aws:PrincipalOrgID"] = "o-a1b2c3d4e5"
+        own["Resource"], as_new["Resource"] = set(listed(own["Resource"])), set(listed(as_new["Resource"]))
+        assert as_new == own
 
 
 def test_for_an_existing_bucket_neither_bucket_nor_key_is_made():
