@@ -54,7 +54,7 @@ sandbox: setup ## the two accounts stay up until Ctrl-C (ARGS="--detach", ARGS="
 test: setup lint $(IAM)/.installed $(AWS_CLI)/.installed ## lint, types, templates, and every test
 	@$(PYTHON_) -m pytest $(ARGS)
 
-bench: $(VENV)/.installed $(PEERS)/.installed ## drift detection against rclone, aws-cli and s5cmd, as ratios (ARGS="--objects 10000 --runs 5")
+bench: $(VENV)/.installed $(PEERS)/.installed ## copying and drift detection against rclone, s5cmd and aws-cli, as ratios (ARGS="--workloads w1 --scale 0.1")
 	@$(PYTHON_) -m tests.bench $(ARGS)
 
 lint: $(VENV)/.installed $(GUARD)/.installed $(CHECKOV)/.installed ## ruff, mypy --strict, cfn-lint, cfn-guard, checkov

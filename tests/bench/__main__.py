@@ -1,7 +1,7 @@
-"""Drift detection, compared with the peers on this machine: `python -m tests.bench` (`make bench`).
+"""Compares this project with its peers on this machine: `python -m tests.bench` (`make bench`).
 
-Two buckets on a real S3 server with drift planted in them, the manifest that a replicator would have left; every tool
-looks for the drift from a cold start, in alternating order. Exit codes: 0 measured, 1 could not.
+Copying, from one endpoint to another on a fast S3 server over TLS: w1, w2, w3. Finding drift between two buckets:
+drift. Every tool in the same run, each from a cold start, in alternating order. Exit codes: 0 measured, 1 could not.
 """
 
 import argparse
@@ -9,61 +9,123 @@ import json
 import signal
 import sys
 import time
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from rich.console import Console
 
 from tests.bench.bench import compare
-from tests.bench.peers import TOOLS, BenchError, versions
+from tests.bench.copying import contest
+from tests.bench.copying.results import goals, goals_table
+from tests.bench.copying.tools import BOTOCORE, COPIERS
+from tests.bench.copying.workload import WORKLOADS
+from tests.bench.peers import TOOLS, BenchError, chosen, versions
+
+DRIFT = "drift"
+NAMES = (*(each.name for each in WORKLOADS), DRIFT)
 
 NOTES = (
     "Every run is a process from a cold start; CPU and memory are the tool's own, the server's are in none of them.",
-    "Server, manifest and tools share this machine's cores, with no network between: only ratios mean anything.",
+    "Server and tools share this machine's cores, with no network between: only ratios mean anything.",
+)
+COPY_NOTES = (
+    "What a start takes, one object of one byte included, is measured in every round and taken off, for every tool.",
+    "The first row copies objects that have a stored checksum, as S3 keeps one of each; this server keeps none.",
+)
+DRIFT_NOTES = (
     "The manifest is a stand-in on HTTP that pages like DynamoDB and answers from memory: faster than DynamoDB is.",
     "ETags here are MD5, which rclone compares. Under SSE-KMS they are not: told so, it compares sizes only.",
     "s3-hydration compares the source with what its replica was made from, and the replica with the row that vouches",
     "  for it: under any encryption, and also what happened between reading the source and writing the replica.",
 )
 
+type Say = Callable[[str], None]
+
 
 def main(arguments: list[str]) -> int:
     asked = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, interrupt)
     started = time.monotonic()
-    say = Console(stderr=True, highlight=False)
-    out = Console(width=max(say.width, 132), highlight=False)
+    progress = Console(stderr=True, highlight=False)
+    out = Console(width=max(progress.width, 150), highlight=False, stderr=asked.json)
+
+    def say(text: str) -> None:
+        progress.print(f"{time.monotonic() - started:6.1f} s  {text}", markup=False)
+
     try:
-        said = versions() | {"Python": sys.version.split()[0]}
-        comparisons = []
-        for count in asked.objects:
-            comparison = compare(count, asked.runs, asked.tools, lambda text: say.print(stamp(started, text)))
-            comparisons.append(comparison)
-            if not asked.json:
-                out.print(comparison.cost_table(), comparison.found_table(), *comparison.what_is_included(), sep="\n")
-        if asked.json:
-            facts = {"versions": said, "runs": asked.runs}
-            print(json.dumps(facts | {"comparisons": [each.facts() for each in comparisons]}, indent=2))
-        else:
-            out.print("", *NOTES, " · ".join(f"{name} {version}" for name, version in said.items()), sep="\n")
+        facts: dict[str, Any] = {
+            "versions": versions() | {"Python": sys.version.split()[0]},
+            "runs": asked.runs,
+            "scale": asked.scale,
+            "copying": copying(asked, out, say),
+            "drift": drift(asked, out, say),
+        }
     except BenchError as error:
-        say.print(str(error), markup=False)
+        progress.print(str(error), markup=False)
         return 1
     except KeyboardInterrupt:
-        say.print("interrupted, nothing is left running")
+        progress.print("interrupted, nothing is left running")
         return 1
+    if asked.json:
+        print(json.dumps(facts, indent=2))
+    out.print("", *NOTES, " · ".join(f"{name} {version}" for name, version in facts["versions"].items()), sep="\n")
     return 0
+
+
+def copying(asked: argparse.Namespace, out: Console, say: Say) -> list[dict[str, Any]]:
+    copiers = chosen(asked.tools, (*COPIERS, BOTOCORE) if asked.with_botocore else COPIERS)
+    held = []
+    for workload in WORKLOADS:
+        if workload.name in asked.workloads and copiers:
+            one = contest.hold(workload.scaled(asked.scale), asked.runs, copiers, say)
+            out.print("", one.table())
+            held.append(one)
+    if reached := [goal for each in held for goal in goals(each)]:
+        out.print("", goals_table(reached))
+    if held:
+        out.print("", *COPY_NOTES, sep="\n")
+    return [each.facts() for each in held]
+
+
+def drift(asked: argparse.Namespace, out: Console, say: Say) -> list[dict[str, Any]]:
+    tools = chosen(asked.tools, TOOLS)
+    if DRIFT not in asked.workloads or not tools:
+        return []
+    found = []
+    for count in asked.objects:
+        comparison = compare(count, asked.runs, tools, say)
+        out.print("", comparison.cost_table(), comparison.found_table(), *comparison.what_is_included(), sep="\n")
+        found.append(comparison.facts())
+    out.print("", *DRIFT_NOTES, sep="\n")
+    return found
 
 
 def parser() -> argparse.ArgumentParser:
     command_line = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    what = "how many objects, several with commas between (default 10000,100000)"
+    what = f"which of {', '.join(NAMES)} (all)"
+    command_line.add_argument("--workloads", type=workloads, default=NAMES, metavar="A,B", help=what)
+    what = "how much is copied: this share of w1's and w2's objects, and of the size of w3's (1)"
+    command_line.add_argument("--scale", type=positive_share, default=1.0, metavar="X", help=what)
+    what = "how many objects drift is looked for in, several with commas between (10000,100000)"
     command_line.add_argument("--objects", type=counts, default=[10_000, 100_000], metavar="N,N", help=what)
     command_line.add_argument("--runs", type=positive, default=3, metavar="N", help="timed runs of each tool (3)")
-    names = [tool.name for tool in TOOLS]
-    what = f"only these, the first is what the others are divided by: {', '.join(names)}"
-    command_line.add_argument("--tools", type=lambda text: text.split(","), default=names, metavar="A,B", help=what)
-    command_line.add_argument("--json", action="store_true", help="everything measured, for a program")
+    what = "only tools whose names begin so; the first is what the others are divided by (all)"
+    command_line.add_argument("--tools", type=names, default=[""], metavar="A,B", help=what)
+    what = "one more row: the copier over a plain botocore client"
+    command_line.add_argument("--with-botocore", action="store_true", help=what)
+    command_line.add_argument("--json", action="store_true", help="everything measured, for a program, on stdout")
     return command_line
+
+
+def workloads(text: str) -> Sequence[str]:
+    asked = names(text)
+    if unknown := set(asked) - set(NAMES):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))} is none of {', '.join(NAMES)}")
+    return asked
+
+
+def names(text: str) -> list[str]:
+    return text.split(",")
 
 
 def counts(text: str) -> list[int]:
@@ -77,8 +139,11 @@ def positive(text: str) -> int:
     return number
 
 
-def stamp(started: float, text: str) -> str:
-    return f"{time.monotonic() - started:6.1f} s  {text}"
+def positive_share(text: str) -> float:
+    number = float(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
 
 
 def interrupt(*_: object) -> NoReturn:

@@ -11,7 +11,7 @@ from tests.bench import buckets
 from tests.bench.comparison import Comparison, Result
 from tests.bench.counting_proxy import CountingProxy
 from tests.bench.measured import Taken, measure
-from tests.bench.peers import TOOLS, BenchError, Places, Tool, environment
+from tests.bench.peers import BenchError, Places, Tool, environment
 from tests.bench.planted import planned
 from tests.bench.s3_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY, S3Server
 from tests.sandbox.emulator_process import ROOT
@@ -21,14 +21,8 @@ STEPS_SHOWN = 10  # lines of progress for one kind of write
 type Say = Callable[[str], None]
 
 
-def compare(count: int, runs: int, names: Sequence[str], say: Say) -> Comparison:
-    """`names` of the tools in their order.
-
-    :raises BenchError: a tool is unknown, failed, or what it needs did not start.
-    """
-    tools = [tool for name in names for tool in TOOLS if tool.name == name]
-    if len(tools) != len(names):
-        raise BenchError(f"The tools are: {', '.join(tool.name for tool in TOOLS)}.")
+def compare(count: int, runs: int, tools: Sequence[Tool], say: Say) -> Comparison:
+    """:raises BenchError: a tool failed, or what it needs did not start."""
     with ExitStack() as stack:
         say(f"{count:,} objects: starting SeaweedFS")
         server = stack.enter_context(S3Server())

@@ -7,9 +7,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from tests.sandbox.emulator_process import ROOT
 
@@ -71,6 +72,17 @@ def program(name: str) -> Path:
         if path.exists():
             return path
     raise BenchError(f"{name} is not installed. `make bench` installs what it measures.")
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def chosen[T: Named](beginnings: Sequence[str], tools: Sequence[T]) -> list[T]:
+    """Those whose names begin so, in the order asked for."""
+    found = [tool for beginning in beginnings for tool in tools if tool.name.startswith(beginning)]
+    return list({tool.name: tool for tool in found}.values())
 
 
 def lines(path: Path) -> set[str]:
