@@ -12,163 +12,65 @@ envelope (https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html).
   major version"). The schema's version is `detail.event-version`, "1.1" today; `version` and `detail.version` are "0"
   in all events, and another number there would be another envelope. A version that is absent is today's.
 - What does not fit raises BadEvent, and nothing else is raised, whatever the message is.
+
+`event_contract` has each field's rule. The reader here takes an event only where those rules plainly hold.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-
-from producer_events.message_body import BadEvent, decode, excerpt, no_event, plain
+from producer_events.message_body import BadEvent, decode, excerpt, no_event
 from producer_events.sequencer import normalised
 
-__all__ = ["DETAIL_TYPES", "MAX_KEY_BYTES", "BadEvent", "ObjectEvent", "decode", "parse_object_event"]
+__all__ = ["DETAIL_TYPES", "MAX_KEY_BYTES", "BadEvent", "DetailType", "ObjectEvent", "decode", "parse_object_event"]
 
 MAX_KEY_BYTES: Final = 1024
 """Of UTF-8: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html."""
+MAX_TEXT: Final = 1024
+"""Characters of any other text."""
 
-
-def _moment(value: object) -> object:
-    # Not pydantic's own reading, which takes a number, or the text of one, for seconds since the epoch.
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
-
-
-def _utf8(text: str) -> str:
-    # Only an envelope that another reader decoded can hold a lone surrogate, which nothing after this could store.
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("is not text that UTF-8 can carry") from None
-    return text
-
-
-def _fits_a_key(key: str) -> str:
-    if not 1 <= len(key.encode()) <= MAX_KEY_BYTES:
-        raise ValueError(f"is not 1 to {MAX_KEY_BYTES} bytes of UTF-8")
-    return key
-
-
-_Key = Annotated[str, AfterValidator(_utf8), AfterValidator(_fits_a_key)]
-_Sequencer = Annotated[str | None, BeforeValidator(normalised)]
-_Time = Annotated[AwareDatetime, BeforeValidator(_moment)]
-_Text = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_utf8)]
-
-
-class _Contract(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="ignore",
-        alias_generator=lambda name: name.replace("_", "-"),
-        # Only the aliases: a field that S3 does not write is unknown, whatever it looks like in Python.
-        validate_by_name=False,
-    )
-
-
-class Bucket(_Contract):
-    name: _Text
-
-
-class Object(_Contract):
-    """`size` is bytes; `etag` is opaque and without quotes; `sequencer` is upper-case hexadecimal or absent."""
-
-    key: _Key
-    size: int | None = Field(default=None, ge=0, lt=2**63)
-    etag: _Text | None = None
-    version_id: _Text | None = None
-    sequencer: _Sequencer = None
-
-
-class Detail(_Contract):
-    """`reason`: PutObject, POST Object, CopyObject, CompleteMultipartUpload; DeleteObject, Lifecycle Expiration."""
-
-    bucket: Bucket
-    object: Object
-    reason: _Text | None = None
-    requester: _Text | None = None
-
-
-class DeletedDetail(Detail):
-    """`deletion_type`: Permanently Deleted (perhaps of a version that was not current) or Delete Marker Created."""
-
-    deletion_type: _Text | None = None
-
-
-class RestoreDetail(Detail):
-    source_storage_class: _Text | None = None
-
-
-class _Envelope(_Contract):
-    about_tags: ClassVar[bool] = False
-
-    id: _Text
-    source: Literal["aws.s3"]
-    account: str = Field(pattern=r"^[0-9]{12}$")
-    time: _Time
-    region: _Text
-    detail: Detail
-
-    @property
-    def bucket(self) -> str:
-        return self.detail.bucket.name
-
-    @property
-    def key(self) -> str:
-        return self.detail.object.key
-
-    @property
-    def sequencer(self) -> str | None:
-        return self.detail.object.sequencer
-
-    @property
-    def size(self) -> int | None:
-        return self.detail.object.size
-
-    @property
-    def etag(self) -> str | None:
-        return self.detail.object.etag
-
-    @property
-    def version_id(self) -> str | None:
-        return self.detail.object.version_id
-
-
-class ObjectCreated(_Envelope):
-    detail_type: Literal["Object Created"]
-
-
-class ObjectDeleted(_Envelope):
-    detail_type: Literal["Object Deleted"]
-    detail: DeletedDetail
-
-
-class ObjectRestoreCompleted(_Envelope):
-    detail_type: Literal["Object Restore Completed"]
-    detail: RestoreDetail
-
-
-class ObjectTagsAdded(_Envelope):
-    about_tags = True
-    detail_type: Literal["Object Tags Added"]
-
-
-class ObjectTagsDeleted(_Envelope):
-    about_tags = True
-    detail_type: Literal["Object Tags Deleted"]
-
-
-type ObjectEvent = ObjectCreated | ObjectDeleted | ObjectRestoreCompleted | ObjectTagsAdded | ObjectTagsDeleted
-
-_MODELS: Final[Mapping[str, type[ObjectEvent]]] = {
-    "Object Created": ObjectCreated,
-    "Object Deleted": ObjectDeleted,
-    "Object Restore Completed": ObjectRestoreCompleted,
-    "Object Tags Added": ObjectTagsAdded,
-    "Object Tags Deleted": ObjectTagsDeleted,
-}
-DETAIL_TYPES: Final = tuple(_MODELS)
+DetailType = Literal[
+    "Object Created",
+    "Object Deleted",
+    "Object Restore Completed",
+    "Object Tags Added",
+    "Object Tags Deleted",
+]
+DETAIL_TYPES: Final[tuple[DetailType, ...]] = get_args(DetailType)
 """The events that are replicated. The others (ACL, storage class, access tier, annotations) change nothing we carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEvent:
+    """What an event tells; None where it leaves something out.
+
+    `size` is bytes; `etag` is opaque and without quotes; `sequencer` is upper-case hexadecimal.
+    `reason`: PutObject, POST Object, CopyObject, CompleteMultipartUpload; DeleteObject, Lifecycle Expiration.
+    `deletion_type`: Permanently Deleted (perhaps of a version that was not current) or Delete Marker Created.
+    `source_storage_class`: of a restore.
+    """
+
+    detail_type: DetailType
+    id: str
+    account: str
+    time: datetime
+    region: str
+    bucket: str
+    key: str
+    size: int | None = None
+    etag: str | None = None
+    version_id: str | None = None
+    sequencer: str | None = None
+    reason: str | None = None
+    requester: str | None = None
+    deletion_type: str | None = None
+    source_storage_class: str | None = None
+
+    @property
+    def about_tags(self) -> bool:
+        return self.detail_type in ("Object Tags Added", "Object Tags Deleted")
 
 
 def parse_object_event(body: str | bytes | Mapping[str, Any]) -> ObjectEvent:
@@ -177,14 +79,15 @@ def parse_object_event(body: str | bytes | Mapping[str, Any]) -> ObjectEvent:
     if envelope.get("source") != "aws.s3":
         raise no_event(f"its source is {excerpt(envelope.get('source'))}, not aws.s3")
     detail_type = envelope.get("detail-type")
-    model = _MODELS.get(detail_type) if isinstance(detail_type, str) else None
-    if model is None:
+    if not isinstance(detail_type, str) or detail_type not in DETAIL_TYPES:
         raise no_event(f"its detail-type is {excerpt(detail_type)}, which is not replicated")
     _refuse_other_majors(envelope)
     try:
-        return model.model_validate(envelope)
-    except ValidationError as error:
-        raise no_event(_first_fault(error)) from None
+        return plainly_read(envelope, detail_type)
+    except ValueError:
+        from producer_events import event_contract  # noqa: PLC0415 - heavy at start, rarely needed
+
+        return event_contract.read(envelope, detail_type)
 
 
 def _refuse_other_majors(envelope: Mapping[str, Any]) -> None:
@@ -201,10 +104,74 @@ def _refuse_other_majors(envelope: Mapping[str, Any]) -> None:
             raise BadEvent("unknown-version", f"The event's {name} is {excerpt(version)}; only major {known} is known.")
 
 
-def _first_fault(error: ValidationError) -> str:
-    # Field names are the contract's own, texts pydantic's or ours; neither quotes the message.
-    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    field = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "missing":
-        return f"{field} is missing"
-    return f"{field}: {plain(fault['msg'].removeprefix('Value error, '))}"
+class _InDoubt(ValueError):
+    """Something is not as S3 writes it. Whether it is wrong is for the contract to say."""
+
+
+def plainly_read(envelope: Mapping[str, Any], detail_type: DetailType) -> ObjectEvent:
+    """The event in an envelope in which everything is as S3 writes it.
+
+    :raises ValueError: it is not; that tells nothing about whether the contract admits it.
+    """
+    detail = _fields(_fields(envelope).get("detail"))
+    thing = _fields(detail.get("object"))
+    return ObjectEvent(
+        detail_type=detail_type,
+        id=_text(envelope.get("id")),
+        account=_account(envelope.get("account")),
+        time=_moment(envelope.get("time")),
+        region=_text(envelope.get("region")),
+        bucket=_text(_fields(detail.get("bucket")).get("name")),
+        key=_key(thing.get("key")),
+        size=_size(thing.get("size")),
+        etag=_text_or_none(thing.get("etag")),
+        version_id=_text_or_none(thing.get("version-id")),
+        sequencer=normalised(thing.get("sequencer")),
+        reason=_text_or_none(detail.get("reason")),
+        requester=_text_or_none(detail.get("requester")),
+        deletion_type=_text_or_none(detail.get("deletion-type")) if detail_type == "Object Deleted" else None,
+        source_storage_class=(
+            _text_or_none(detail.get("source-storage-class")) if detail_type == "Object Restore Completed" else None
+        ),
+    )
+
+
+def _fields(value: object) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise _InDoubt
+    return value
+
+
+def _text(value: object) -> str:
+    if type(value) is not str or not 1 <= len(value) <= MAX_TEXT:
+        raise _InDoubt
+    value.encode()  # UnicodeEncodeError is a ValueError
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _key(value: object) -> str:
+    if type(value) is not str or not 1 <= len(value.encode()) <= MAX_KEY_BYTES:
+        raise _InDoubt
+    return value
+
+
+def _account(value: object) -> str:
+    if type(value) is not str or len(value) != 12 or not (value.isascii() and value.isdigit()):
+        raise _InDoubt
+    return value
+
+
+def _size(value: object) -> int | None:
+    if value is None or (type(value) is int and 0 <= value < 2**63):
+        return value
+    raise _InDoubt
+
+
+def _moment(value: object) -> datetime:
+    if type(value) is str and (found := datetime.fromisoformat(value)).tzinfo is not None:
+        return found
+    raise _InDoubt

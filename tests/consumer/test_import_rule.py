@@ -70,6 +70,7 @@ WITHOUT_BOTOCORE = {
     "tags",
     "transfer",
     "transfer_wiring",
+    "watermarking",
     "wiring",
 }
 HANDLERS = {
@@ -147,7 +148,7 @@ def test_the_core_imports_the_standard_library_pydantic_and_core(name):
     assert siblings(CONSUMER[name]) <= CORE
 
 
-@pytest.mark.parametrize("name", ["object_event", "message_body", "sequencer", "scope"])
+@pytest.mark.parametrize("name", ["object_event", "event_contract", "message_body", "sequencer", "scope"])
 def test_the_contract_that_the_core_shares_is_as_pure_as_the_core(name):
     assert third_party(PRODUCER[name]) <= PURE_THIRD_PARTY
 

@@ -10,7 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from producer_events.object_event import BadEvent, ObjectCreated, parse_object_event
+from producer_events.object_event import BadEvent, parse_object_event
 from producer_events.replay import ATTEMPTS, NotSent, Sent, Source, body, envelope, replay
 from tests.odd_keys import ODD_KEYS
 
@@ -48,10 +48,10 @@ def replayed(keys, queue, **options):
 @pytest.mark.parametrize("name", ODD_KEYS)
 def test_the_consumer_reads_a_replayed_event_as_it_reads_s3s(name):
     event = parse_object_event(body(envelope(SOURCE, ODD_KEYS[name], now=NOW, event_id="an-id")))
-    assert isinstance(event, ObjectCreated)
+    assert event.detail_type == "Object Created"
     assert (event.account, event.bucket, event.key) == ("111111111111", "source-bucket", ODD_KEYS[name])
     assert event.time == NOW.replace(microsecond=0)
-    assert event.detail.reason == "Replay"
+    assert event.reason == "Replay"
 
 
 def test_a_replayed_event_has_no_sequencer_so_that_nothing_supersedes_it():
