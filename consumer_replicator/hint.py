@@ -1,28 +1,48 @@
 """A hint says that a key may have changed, never what it is now. Pure: from a message's body to a hint, and back.
 
-Three messages become hints: the producer's object events (raw EventBridge envelopes), and our own plain and confirm
-hints. A *confirm* hint belongs to one tombstone and names its generation; it deletes, and never copies.
+Four messages become hints: the producer's object events (raw EventBridge envelopes), and our own plain, confirm and
+range hints. A *confirm* hint belongs to one tombstone and names its generation; it deletes, and never copies. A *range*
+hint belongs to one upload that spreads over several invocations; it carries one range of its parts.
 Our own form, JSON with every character outside ASCII escaped (SQS refuses what XML 1.0 does not allow):
 
-    {"s3-hydration-hint": 1, "kind": "confirm", "bucket": "...", "key": "...", "tombstone": 7, "id": "..."}
+    {"s3-hydration-hint": 1, "bucket": "...", "key": "...", "id": "...", "kind": "plain"}
+    {"s3-hydration-hint": 1, "bucket": "...", "key": "...", "id": "...", "kind": "confirm", "tombstone": 7}
+    {"s3-hydration-hint": 1, "bucket": "...", "key": "...", "id": "...", "kind": "range", "upload": "...", "range": 3}
+
+A plain hint may have `"force": true` (copy even if current) and `"resend": "<upload id>"` (a range of that upload was
+given up: send those that are missing again).
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from typing import Any, Literal
 
 from consumer_replicator.errors import Rejected
 from producer_events.object_event import MAX_KEY_BYTES, BadEvent, ObjectEvent, decode, parse_object_event
 
 MARK = "s3-hydration-hint"
+VERSION = 1
+MAX_ID_CHARACTERS = 128
+MAX_UPLOAD_ID_CHARACTERS = 1024
+"""S3 says nothing of the length of an upload id, which is opaque; today's have some 130 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartRange:
+    """One range of the parts of one upload; `number` counts from 1."""
+
+    upload_id: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """`event_time` in seconds since the epoch; `event_id` correlates its log lines; `force`: copy anyway."""
+    """`event_time` in seconds since the epoch; `event_id` correlates its log lines; `force`: copy anyway.
+
+    `range`: carry this range of parts and nothing else. `resend`: the id of an upload whose missing ranges must be sent
+    again.
+    """
 
     key: str
     event_id: str
@@ -32,6 +52,8 @@ class Hint:
     tombstone: int | None = None
     receive_count: int = 1
     force: bool = False
+    range: PartRange | None = None
+    resend: str | None = None
 
 
 def fits_a_key(key: str) -> str:
@@ -41,36 +63,58 @@ def fits_a_key(key: str) -> str:
     return key
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, populate_by_name=True)
-
-    version: Annotated[int, Field(ge=1, le=1, alias=MARK)] = 1
-    bucket: Annotated[str, Field(min_length=3, max_length=63)]
-    key: Annotated[str, AfterValidator(fits_a_key)]
-    id: Annotated[str, Field(max_length=128)]
-
-
-class PlainHint(_Message):
+@dataclass(frozen=True, slots=True)
+class PlainHint:
     """`force`: copy even if current. A reconcile's hints carry its run id as their `id`."""
 
-    kind: Literal["plain"] = "plain"
+    bucket: str
+    key: str
+    id: str
     force: bool = False
+    resend: str | None = None
+    kind: Literal["plain"] = "plain"
 
 
-class ConfirmHint(_Message):
+@dataclass(frozen=True, slots=True)
+class ConfirmHint:
+    bucket: str
+    key: str
+    id: str
+    tombstone: int
     kind: Literal["confirm"] = "confirm"
-    tombstone: Annotated[int, Field(ge=1)]
 
 
-_OWN: TypeAdapter[PlainHint | ConfirmHint] = TypeAdapter(
-    Annotated[PlainHint | ConfirmHint, Field(discriminator="kind")]
-)
+@dataclass(frozen=True, slots=True)
+class RangeHint:
+    bucket: str
+    key: str
+    id: str
+    upload: str
+    range: int
+    kind: Literal["range"] = "range"
 
 
-def to_body(message: PlainHint | ConfirmHint) -> str:
-    """The message as an SQS body."""
-    plain = isinstance(message, PlainHint) and not message.force
-    return json.dumps(message.model_dump(by_alias=True, exclude={"force"} if plain else None), ensure_ascii=True)
+type OwnHint = PlainHint | ConfirmHint | RangeHint
+
+
+def to_body(message: OwnHint) -> str:
+    """The message as an SQS body. An id that came with an event may be longer than a hint's: it is cut."""
+    values: dict[str, Any] = {
+        MARK: VERSION,
+        "bucket": message.bucket,
+        "key": message.key,
+        "id": message.id[:MAX_ID_CHARACTERS],
+        "kind": message.kind,
+    }
+    match message:
+        case PlainHint(force=force, resend=resend):
+            values |= {"force": True} if force else {}
+            values |= {"resend": resend} if resend is not None else {}
+        case ConfirmHint(tombstone=tombstone):
+            values["tombstone"] = tombstone
+        case RangeHint(upload=upload, range=number):
+            values |= {"upload": upload, "range": number}
+    return json.dumps(values, ensure_ascii=True)
 
 
 def parse_hint(body: str, *, bucket: str, account: str, receive_count: int = 1) -> Hint:
@@ -89,15 +133,59 @@ def parse_hint(body: str, *, bucket: str, account: str, receive_count: int = 1) 
 
 
 def _from_own(document: Mapping[str, Any], bucket: str, receive_count: int) -> Hint:
+    """Unknown fields are ignored, so that a next release may add some."""
     try:
-        message = _OWN.validate_python(document)
-    except ValidationError:
+        hint = _read(document, receive_count)
+        named = _text(document, "bucket", 3, 63)
+    except (KeyError, ValueError):
         raise Rejected("bad-hint") from None
-    if message.bucket != bucket:
-        raise Rejected("foreign-bucket", f"The hint names bucket {message.bucket!a}; the source is {bucket!a}.")
-    tombstone = message.tombstone if isinstance(message, ConfirmHint) else None
-    force = isinstance(message, PlainHint) and message.force
-    return Hint(key=message.key, event_id=message.id, tombstone=tombstone, force=force, receive_count=receive_count)
+    if named != bucket:
+        raise Rejected("foreign-bucket", f"The hint names bucket {named!a}; the source is {bucket!a}.")
+    return hint
+
+
+def _read(document: Mapping[str, Any], receive_count: int) -> Hint:
+    """:raises KeyError, ValueError: a field that must be there is not, or is not what it must be."""
+    if _whole(document, MARK) != VERSION:
+        raise ValueError("is of another version")
+    common: dict[str, Any] = {
+        "key": fits_a_key(_text(document, "key", 1, MAX_KEY_BYTES)),
+        "event_id": _text(document, "id", 0, MAX_ID_CHARACTERS),
+        "receive_count": receive_count,
+    }
+    match document["kind"]:
+        case "plain":
+            resend = _text(document, "resend", 1, MAX_UPLOAD_ID_CHARACTERS) if "resend" in document else None
+            return Hint(**common, force=_flag(document, "force"), resend=resend)
+        case "confirm":
+            return Hint(**common, tombstone=_whole(document, "tombstone"))
+        case "range":
+            upload_id = _text(document, "upload", 1, MAX_UPLOAD_ID_CHARACTERS)
+            return Hint(**common, range=PartRange(upload_id, _whole(document, "range")))
+        case _:
+            raise ValueError("is of no known kind")
+
+
+def _text(document: Mapping[str, Any], name: str, least: int, most: int) -> str:
+    value = document[name]
+    if not isinstance(value, str) or not least <= len(value) <= most:
+        raise ValueError(f"{name} is not a text of {least} to {most} characters")
+    return value
+
+
+def _whole(document: Mapping[str, Any], name: str) -> int:
+    """An integer from 1; neither a truth value nor a number with a fraction."""
+    value = document[name]
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name} is not an integer from 1")
+    return value
+
+
+def _flag(document: Mapping[str, Any], name: str) -> bool:
+    value = document.get(name, False)
+    if value is not True and value is not False:
+        raise ValueError(f"{name} is not true or false")
+    return value
 
 
 def _from_event(event: ObjectEvent, bucket: str, account: str, receive_count: int) -> Hint:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer_replicator.errors import ErrorClass, Rejected
-from consumer_replicator.hint import ConfirmHint, Hint, PlainHint, parse_hint, to_body
+from consumer_replicator.hint import ConfirmHint, Hint, PartRange, PlainHint, RangeHint, parse_hint, to_body
 from producer_events.object_event import DETAIL_TYPES
 from tests.consumer.arbitrary import KEYS
 from tests.consumer.fake_aws import CONSUMER, PRODUCER, SOURCE
@@ -16,6 +16,7 @@ from tests.odd_keys import ODD_KEYS
 
 OWN = {"s3-hydration-hint": 1, "kind": "plain", "bucket": SOURCE, "key": "k", "id": "i"}
 CONFIRM = {**OWN, "kind": "confirm", "tombstone": 7}
+RANGE = {**OWN, "kind": "range", "upload": "u-1", "range": 3}
 
 
 def read(body, receive_count=1):
@@ -32,10 +33,12 @@ def refusal(body):
 
 
 @pytest.mark.parametrize("key", ODD_KEYS.values(), ids=ODD_KEYS.keys())
-def test_both_hints_of_our_own_carry_every_key(key):
+def test_every_hint_of_our_own_carries_every_key(key):
     assert read(to_body(PlainHint(bucket=SOURCE, key=key, id="e-1"))) == Hint(key=key, event_id="e-1")
     confirm = to_body(ConfirmHint(bucket=SOURCE, key=key, id="e-1", tombstone=7))
     assert read(confirm) == Hint(key=key, event_id="e-1", tombstone=7)
+    part_range = to_body(RangeHint(bucket=SOURCE, key=key, id="e-1", upload="u-1", range=3))
+    assert read(part_range) == Hint(key=key, event_id="e-1", range=PartRange("u-1", 3))
 
 
 @pytest.mark.parametrize("key", ODD_KEYS.values(), ids=ODD_KEYS.keys())
@@ -54,6 +57,21 @@ def test_the_form_of_a_hint_on_the_wire_is_fixed():
     """Messages of one release are read by the next: this is what is in the queue during a deployment."""
     assert json.loads(to_body(PlainHint(bucket=SOURCE, key="k", id="i"))) == OWN
     assert json.loads(to_body(ConfirmHint(bucket=SOURCE, key="k", id="i", tombstone=7))) == CONFIRM
+    assert json.loads(to_body(RangeHint(bucket=SOURCE, key="k", id="i", upload="u-1", range=3))) == RANGE
+    demanding = PlainHint(bucket=SOURCE, key="k", id="i", force=True, resend="u-1")
+    assert json.loads(to_body(demanding)) == {**OWN, "force": True, "resend": "u-1"}
+
+
+def test_a_plain_hint_may_force_a_copy_and_ask_for_ranges_again():
+    assert read(json.dumps({**OWN, "force": True})) == Hint(key="k", event_id="i", force=True)
+    assert read(json.dumps({**OWN, "force": False})) == Hint(key="k", event_id="i")
+    assert read(json.dumps({**OWN, "resend": "u-1"})) == Hint(key="k", event_id="i", resend="u-1")
+    assert read(json.dumps({**CONFIRM, "force": True, "resend": "u-1"})) == Hint(key="k", event_id="i", tombstone=7)
+
+
+def test_the_id_of_an_event_is_cut_to_what_a_hint_may_have():
+    """An event's id may have 1,024 characters: a hint that could not be read again would end in dead letters."""
+    assert read(to_body(PlainHint(bucket=SOURCE, key="k", id="i" * 1024))).event_id == "i" * 128
 
 
 @pytest.mark.parametrize("kind", DETAIL_TYPES)
@@ -82,7 +100,7 @@ MALFORMED = {
     "no version": {**OWN, "s3-hydration-hint": None},
     "a version by its other name": {**OWN, "s3-hydration-hint": 2, "version": 1},
     "nothing but the mark": {"s3-hydration-hint": 1},
-    "an unknown kind": {**OWN, "kind": "range"},
+    "an unknown kind": {**OWN, "kind": "question"},
     "no kind": {name: value for name, value in OWN.items() if name != "kind"},
     "a kind that is a list": {**OWN, "kind": ["plain"]},
     "no key": {name: value for name, value in OWN.items() if name != "key"},
@@ -99,6 +117,18 @@ MALFORMED = {
     "a tombstone as text": {**CONFIRM, "tombstone": "7"},
     "a tombstone that is true": {**CONFIRM, "tombstone": True},
     "a tombstone with a fraction": {**CONFIRM, "tombstone": 7.0},
+    "a force that is a number": {**OWN, "force": 1},
+    "a force that is nothing": {**OWN, "force": None},
+    "ranges of a nameless upload asked for again": {**OWN, "resend": ""},
+    "ranges of a numbered upload asked for again": {**OWN, "resend": 7},
+    "no upload": {**OWN, "kind": "range", "range": 3},
+    "a nameless upload": {**RANGE, "upload": ""},
+    "an upload that fills the log": {**RANGE, "upload": "u" * 1025},
+    "no range": {**OWN, "kind": "range", "upload": "u-1"},
+    "a range of number 0": {**RANGE, "range": 0},
+    "a range as text": {**RANGE, "range": "3"},
+    "a range that is true": {**RANGE, "range": True},
+    "a range with a fraction": {**RANGE, "range": 3.0},
 }
 
 
@@ -162,6 +192,7 @@ def test_another_bucket_is_refused_in_events_and_in_hints(bucket):
     assert refusal(event("k", bucket=bucket)) == "foreign-bucket"
     assert refusal(json.dumps({**OWN, "bucket": bucket})) == "foreign-bucket"
     assert refusal(json.dumps({**CONFIRM, "bucket": bucket})) == "foreign-bucket"
+    assert refusal(json.dumps({**RANGE, "bucket": bucket})) == "foreign-bucket"
 
 
 def test_an_event_from_another_account_is_refused_even_for_our_bucket():
