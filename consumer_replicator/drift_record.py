@@ -19,6 +19,7 @@ from consumer_replicator.row import Row, State
 
 class Ending(StrEnum):
     COPIED = "copied"
+    UPLOADING = "uploading"  # under way, in an upload that several invocations carry
     CURRENT = "current"  # the object was deleted meanwhile: nothing is left to do
     DELETED = "deleted"
     KEPT = "kept"  # an extra whose replica stays: policy `retain`, or the source is back
@@ -87,6 +88,8 @@ def ending(record: DriftRecord, row: Row | None) -> tuple[Ending, str]:
             return Ending.FAILED, row.error or "unexpected"
         case State.LIVE:
             return (Ending.COPIED if record.listed else Ending.KEPT), ""
+        case State.UPLOADING:
+            return (Ending.UPLOADING if record.listed else Ending.KEPT), ""
         case State.DELETED:
             return (Ending.CURRENT if record.listed else Ending.DELETED), ""
         case State.GONE:

@@ -33,8 +33,8 @@ __all__ = ["PreviousRun", "Report", "build", "to_json"]
 
 RUNBOOK_SECTION: Final = "Failure codes"
 LOSS_DEFINITION: Final = (
-    "Objects found missing or stale that changed since the previous run but longer ago than the lag objective, "
-    "divided by all objects that changed since the previous run."
+    "Objects found missing or stale that changed since the last whole run but longer ago than the lag objective, "
+    "divided by all objects that changed since the last whole run."
 )
 
 KINDS: Final = ("missing", "stale", "extra", "failed", "unfinished")
@@ -85,12 +85,13 @@ def _run(facts: RunFacts) -> Run:
 
 def _books(facts: RunFacts) -> Books:
     counts = facts.books
-    settled = counts.copied + counts.current + counts.planned
+    settled = counts.copied + counts.uploading + counts.current + counts.planned
     by_name = sum(counts.skipped.values()) + sum(counts.failed.values()) + sum(counts.filtered.values())
     unaccounted = counts.listed - settled - by_name - counts.waiting
     return Books(
         listed=counts.listed,
         copied=counts.copied,
+        uploading=counts.uploading,
         current=counts.current,
         skipped=_largest_first(counts.skipped),
         failed=_largest_first(counts.failed),

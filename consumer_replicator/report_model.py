@@ -48,10 +48,11 @@ class Verdict(_Part):
 
 
 class Books(_Part):
-    """listed = copied + current + skipped + failed + filtered + planned, once nothing is waiting."""
+    """listed = copied + uploading + current + skipped + failed + filtered + planned, once nothing is waiting."""
 
     listed: Count = Field(description="entries of the source's listing")
     copied: Count = Field(description="replicated by this run's hints")
+    uploading: Count = Field(0, description="under way, in uploads that several invocations carry")
     current: Count = Field(description="the replica already was, or became, what is listed")
     skipped: Counts = Field(description="by reason")
     failed: Counts = Field(description="by failure code")
@@ -121,7 +122,7 @@ class LagClass(_Part):
 
 
 class Lag(_Part):
-    """Event time to committed replica, of the rows written since the previous run. Percentiles are upper bounds."""
+    """Event time to committed replica, of the rows written since the last whole run. Percentiles are upper bounds."""
 
     objective: float = Field(description="seconds")
     objects: Count = Field(description="that came by an event")
@@ -136,7 +137,7 @@ class Loss(_Part):
     rate: float | None = Field(description="0 to 1; null: cannot be told")
     overdue: Count = Field(description="changes found by this run that no event had brought in time")
     changed: Count | None = Field(description="objects changed since then; null: not counted")
-    since: datetime | None = Field(description="start of the previous run")
+    since: datetime | None = Field(description="start of the last whole run")
     definition: str = Field(description="of the rate, in words")
 
 

@@ -138,6 +138,7 @@ def books(payload: Payload, tally: Tally, settled: Settled) -> BookCounts:
     return BookCounts(
         listed=tally["listed"],
         copied=ended[Ending.COPIED],
+        uploading=ended[Ending.UPLOADING],
         current=tally["current"] + ended[Ending.CURRENT],
         skipped=kinds(tally, "skipped"),
         filtered=kinds(tally, "filtered"),

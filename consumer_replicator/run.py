@@ -29,8 +29,8 @@ class Run:
     """`version` rises at every write, which is conditional on it. Times in seconds since the epoch.
 
     `ranges` is their number, `first_range` the number of the first: planning again after a crash numbers them anew.
-    `since_run`: when the run before this one started. `resumes`: the phase that a stopped or failed run goes on with.
-    `held`: why the breaker holds the deletes. `failure`: why the run failed.
+    `since_run`: when the last whole run before this one started. `resumes`: the phase that a stopped or failed run goes
+    on with. `held`: why the breaker holds the deletes. `failure`: why the run failed.
     """
 
     id: str
@@ -54,6 +54,15 @@ class Run:
 
     def moved(self, phase: Phase, **changes: object) -> "Run":
         return replace(self, phase=phase, version=self.version + 1, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRun:
+    """A run that has looked at every key in scope and is done: when it `started` (None: a release before 0.5 did not
+    say), and how many entries it `listed`."""
+
+    listed: int
+    started: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,14 +54,16 @@ class Lags:
 class BookCounts:
     """Where each listed object went. Exactly one entry per listed object:
 
-    listed = current + skipped + filtered + planned + copied + failed + waiting
+    listed = current + skipped + filtered + planned + copied + uploading + failed + waiting
 
     `current` counts also what the copier found current after all. `planned`: would be copied, but the run is dry.
-    `waiting`: hinted, and not settled when the report was written.
+    `uploading`: hinted, and under way in an upload that several invocations carry. `waiting`: hinted, and not settled
+    when the report was written.
     """
 
     listed: int = 0
     copied: int = 0
+    uploading: int = 0
     current: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)  # by reason
     failed: Mapping[str, int] = field(default_factory=dict)  # by failure code
@@ -122,7 +124,7 @@ class DriftEntry:
 class LossCounts:
     """`overdue`: missing or stale, changed after `since` and longer ago than the lag objective.
 
-    `changed`: objects changed after `since`, None when not counted. `since`: the start of the previous run, None where
+    `changed`: objects changed after `since`, None when not counted. `since`: the start of the last whole run, None where
     there was none.
     """
 

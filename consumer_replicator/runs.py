@@ -19,7 +19,7 @@ from consumer_replicator.aws_errors import code_of, translated
 from consumer_replicator.errors import RowMoved
 from consumer_replicator.key_ranges import KeyRange, KeySample
 from consumer_replicator.payload import Payload
-from consumer_replicator.run import Phase, RangeState, Run
+from consumer_replicator.run import Phase, RangeState, Run, WholeRun
 from consumer_replicator.watermark import Watermark
 
 DAY = 86_400
@@ -119,13 +119,13 @@ class Runs:
             raise ValueError(f"{len(keys)} boundaries, more than {MAX_BOUNDARIES}")
         self._put("boundaries", "boundaries", {"b": json.dumps(keys)}, before=None)
 
-    def listed_before(self) -> int | None:
-        """How many entries the last whole run listed."""
+    def last_whole(self) -> WholeRun | None:
+        """The last run that looked at everything; None: there was none yet."""
         item = self._get("boundaries", "listed")
-        return int(item["n"]["N"]) if item else None
+        return WholeRun(int(item["n"]["N"]), _number(item, "st")) if item else None
 
-    def remember_listed(self, count: int) -> None:
-        self._put("boundaries", "listed", {"n": count}, before=None)
+    def remember_whole(self, whole: WholeRun) -> None:
+        self._put("boundaries", "listed", {"n": whole.listed, "st": whole.started}, before=None)
 
     def summaries(self, limit: int) -> list[dict[str, Any]]:
         """What the last finished runs left for comparison, the last started first."""

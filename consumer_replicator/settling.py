@@ -1,7 +1,7 @@
 """What became of the keys that a run found drifted: their rows now against their rows then, in flat memory."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import batched
 
@@ -9,6 +9,7 @@ from consumer_replicator.drift import DriftKind
 from consumer_replicator.drift_record import DriftRecord, Ending, ending
 from consumer_replicator.drift_tally import DriftTally
 from consumer_replicator.manifest import Manifest
+from consumer_replicator.row import Row
 from consumer_replicator.run_facts import DriftEntry
 
 ROWS_AT_ONCE = 100
@@ -28,6 +29,11 @@ class Settled:
     def waiting(self) -> int:
         return self.listed[Ending.WAITING] + self.extras[Ending.WAITING]
 
+    @property
+    def all_here(self) -> bool:
+        """Whether everything that was found has come to a good end, so that nothing is missing any more."""
+        return not (self.waiting or self.listed[Ending.UPLOADING] or self.failed or self.failed_extras)
+
 
 def settle(manifest: Manifest, records: Iterable[DriftRecord], *, held: bool) -> Settled:
     """Looks every drifted key up. `held`: the breaker holds the extras."""
@@ -35,11 +41,18 @@ def settle(manifest: Manifest, records: Iterable[DriftRecord], *, held: bool) ->
     for some in batched(records, ROWS_AT_ONCE):
         rows = manifest.read_many(record.key for record in some)
         for record in some:
-            outcome, code = ending(record, rows.get(record.key))
-            if held and outcome is Ending.WAITING and record.kind is DriftKind.EXTRA:
-                outcome = Ending.HELD
+            outcome, code = _ended(record, rows, held=held)
             _count(settled, record, outcome, code)
     return settled
+
+
+def _ended(record: DriftRecord, rows: Mapping[str, Row | None], *, held: bool) -> tuple[Ending, str]:
+    """A row that cannot be read is left out of the rows; no copier gets past it, so its hint has failed."""
+    unreadable = record.key not in rows
+    outcome, code = (Ending.FAILED, "bad-row") if unreadable else ending(record, rows[record.key])
+    if held and record.kind is DriftKind.EXTRA and (unreadable or outcome is Ending.WAITING):
+        return Ending.HELD, ""
+    return outcome, code
 
 
 def unsettled(records: Iterable[DriftRecord]) -> Settled:
@@ -55,7 +68,7 @@ def any_waiting(manifest: Manifest, records: Iterable[DriftRecord], *, extras: b
     hinted = (record for record in records if record.hinted or extras)
     for some in batched(hinted, ROWS_AT_ONCE):
         rows = manifest.read_many(record.key for record in some)
-        if any(ending(record, rows.get(record.key))[0] is Ending.WAITING for record in some):
+        if any(_ended(record, rows, held=False)[0] is Ending.WAITING for record in some):
             return True
     return False
 

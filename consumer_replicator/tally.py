@@ -1,6 +1,6 @@
 """The books of a run, as counters with names. Pure: tallies add up, over chunks, ranges and invocations.
 
-    listed             entries of the source's listing; `changed`: of these, since the run before this one started
+    listed             entries of the source's listing; `changed`: of these, since the last whole run started
     current            of the listed, the same as their row
     skipped:<reason>   of the listed, left alone: young, in-flight, retry-not-due
     filtered:<reason>  of the listed, not asked for: out of scope or out of the window
@@ -11,7 +11,7 @@
     rows               rows of the manifest that were compared
     left:<reason>      rows without a source that are left alone: kept, tombstone, young, in-flight
     unproven           keys left alone although they are old: the run proves nothing about them
-    lag:<class>        copies since the run before, by class of lag
+    lag:<class>        copies since the last whole run, by class of lag
     calls:<operation>  API calls;  read-half-units: the manifest's read units, times two
 
 Every listed entry is in exactly one of current, skipped, filtered and hinted.

@@ -8,7 +8,6 @@ of its own. Whoever moves a run from one phase to the next does so under its ver
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from consumer_replicator import breaker, key_ranges
@@ -23,12 +22,12 @@ from consumer_replicator.queue import Queue
 from consumer_replicator.range_worker import RangeWorker, hint_of
 from consumer_replicator.ranges_queue import RangesQueue, Step
 from consumer_replicator.reporting import Reporting, total
-from consumer_replicator.run import Phase, RangeState, Run
+from consumer_replicator.run import Phase, RangeState, Run, WholeRun
 from consumer_replicator.run_files import RunFiles
 from consumer_replicator.runs import Runs
 from consumer_replicator.settling import Settled, any_waiting, settle, unsettled
 from consumer_replicator.sweep import Sweep
-from consumer_replicator.watermark import Watermark, after_a_look_at_the_queue, after_a_run, outlives_a_proof
+from consumer_replicator.watermarking import Watermarking
 
 type Answer = dict[str, Any]
 
@@ -57,6 +56,7 @@ class Parts:
     files: RunFiles
     reporting: Reporting
     sweep: Sweep
+    watermarking: Watermarking
 
 
 class Transfer:
@@ -69,7 +69,6 @@ class Transfer:
         bucket: str,
         prefixes: tuple[str, ...],
         limits: breaker.Limits,
-        lag_objective: float,
         unique: Callable[[], str],
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
@@ -79,7 +78,6 @@ class Transfer:
         self._bucket = bucket
         self._prefixes = prefixes
         self._limits = limits
-        self._lag_objective = lag_objective
         self._unique = unique
         self._now = now
         self._sleep = sleep
@@ -93,7 +91,7 @@ class Transfer:
         :raises HydrationError: nothing could be read or written at all.
         """
         if payload.mode is Mode.WATERMARK:
-            return self._tell_watermark()
+            return self._parts.watermarking.tell()
         run = self._parts.runs.read(payload.run_id) if payload.run_id else None
         if payload.stop:
             return self._stop(run)
@@ -128,31 +126,29 @@ class Transfer:
 
     def _begin(self, payload: Payload, deadline: Deadline) -> Answer:
         now = self._now()
-        before = self._parts.runs.summaries(1)
+        whole = self._parts.runs.last_whole()
         run = Run(
             id=payload.run_id or new_run_id(now, self._unique()),
             payload=payload,
             started=now,
-            since_run=_started(before[0]) if before else None,
-            listed_before=self._parts.runs.listed_before(),
+            since_run=whole.started if whole else None,
+            listed_before=whole.listed if whole else None,
         )
-        try:
-            self._parts.runs.write(run)
-        except RowMoved:
+        if self._written(run) is None:
             return {"run_id": run.id, "state": "refused", "note": "Another invocation has just started this run."}
         return self._go_on(run, deadline)
 
     def _go_on(self, run: Run, deadline: Deadline) -> Answer:
         if run.rests and run.resumes is not None:
-            try:
-                run = self._parts.runs.write(run.moved(run.resumes, resumes=None, failure=None, finished=None))
-            except RowMoved:
-                return self._answer(self._parts.runs.read(run.id) or run, "Another invocation was faster.")
+            resumed = self._written(run.moved(run.resumes, resumes=None, failure=None, finished=None))
+            if resumed is None:
+                return self._answer(self._stored(run), "Another invocation was faster.")
+            run = resumed
         try:
             ended = self._guarded(run, lambda: self._drive(run, deadline))
         except HydrationError as error:
             self._go_on_later(run.id)
-            return self._answer(self._parts.runs.read(run.id) or run, f"Interrupted, goes on by itself: {error}")
+            return self._answer(self._stored(run), f"Interrupted, goes on by itself: {error}")
         return self._answer(ended or run)
 
     def _go_on_later(self, run_id: str) -> None:
@@ -167,10 +163,9 @@ class Transfer:
             return {"state": "unknown", "note": "There is no run of this id."}
         if run.rests:
             return self._answer(run, "The run is at rest already.")
-        try:
-            stopped = self._parts.runs.write(run.moved(Phase.STOPPED, resumes=run.phase, finished=self._now()))
-        except RowMoved:
-            return self._answer(self._parts.runs.read(run.id) or run, "The run has just moved on: ask again.")
+        stopped = self._written(run.moved(Phase.STOPPED, resumes=run.phase, finished=self._now()))
+        if stopped is None:
+            return self._answer(self._stored(run), "The run has just moved on: ask again.")
         return self._answer(stopped, "Hints that were sent go on; what is not listed yet stays so until it goes on.")
 
     def _guarded(self, run: Run, act: Callable[[], Run | None]) -> Run | None:
@@ -188,15 +183,24 @@ class Transfer:
         run = self._parts.runs.read(run_id)
         if run is None or run.rests:
             return run
-        failed = run.moved(Phase.FAILED, resumes=run.phase, failure=sentence, finished=self._now())
-        try:
-            self._parts.runs.write(failed)
-        except RowMoved:
-            return self._parts.runs.read(run_id)
+        failed = self._written(run.moved(Phase.FAILED, resumes=run.phase, failure=sentence, finished=self._now()))
+        if failed is None:
+            return self._stored(run)
         states = self._parts.runs.ranges(failed)
         settled = settle(self._parts.manifest, self._records(failed), held=False)
-        self._parts.reporting.write(failed, states, settled, watermark=self._proven(), swept=0)
+        self._parts.reporting.write(failed, states, settled, watermark=self._parts.watermarking.proven(), swept=0)
         return failed
+
+    def _written(self, run: Run) -> Run | None:
+        """The run, one version on; None: somebody else was faster."""
+        try:
+            return self._parts.runs.write(run)
+        except RowMoved:
+            return None
+
+    def _stored(self, run: Run) -> Run:
+        """The run as whoever was faster has left it."""
+        return self._parts.runs.read(run.id) or run
 
     # -- phases ----------------------------------------------------------------------------------------------------
 
@@ -212,7 +216,7 @@ class Transfer:
                     self._parts.ranges_queue.send(Step(run.id, state.number))
                 else:
                     self._work(run, state, deadline)
-            run = self._parts.runs.read(run.id) or run
+            run = self._stored(run)
         return self._advance(run, deadline, patience=self._patience)
 
     def _step(self, run: Run, step: Step, deadline: Deadline) -> Run | None:
@@ -302,54 +306,17 @@ class Transfer:
         tally = total(states)
         whole = run.payload.sees_everything
         swept = self._parts.sweep.run(self._now()) if whole else 0
-        proof = whole and not (settled.waiting or settled.failed or settled.failed_extras or run.held)
+        proof = whole and settled.all_here and not run.held
         if whole:
-            self._move_watermark(run, proof=proof and not tally["unproven"])
+            self._parts.watermarking.after(run, proof=proof and not tally["unproven"])
             self._parts.runs.remember_boundaries(_boundaries(states, tally["listed"]))
-            self._parts.runs.remember_listed(tally["listed"])
-        self._parts.reporting.write(done, states, settled, watermark=self._proven(), swept=swept)
+            self._parts.runs.remember_whole(WholeRun(tally["listed"], run.started))
+        self._parts.reporting.write(done, states, settled, watermark=self._parts.watermarking.proven(), swept=swept)
         return self._parts.runs.write(done)
 
     def _records(self, run: Run) -> Iterator[DriftRecord]:
         """The drifted keys, read anew from their files at every pass over them."""
         return self._parts.files.drift(run.id, self._parts.runs.ranges(run))
-
-    # -- the watermark ---------------------------------------------------------------------------------------------
-
-    def _move_watermark(self, run: Run, *, proof: bool) -> None:
-        failures = self._parts.runs.failures_since()
-        began = {"started": run.started, "lag_objective": self._lag_objective}
-        if proof and failures is not None and not outlives_a_proof(failures, **began):
-            self._parts.runs.forget_failures(failures)
-        self._write_watermark(lambda before: after_a_run(before, settled=proof, **began))
-
-    def _tell_watermark(self) -> Answer:
-        now = self._now()
-        at_rest = self._parts.queue.at_rest()
-        failures = self._parts.runs.failures_since() is not None
-        watermark = self._write_watermark(
-            lambda before: after_a_look_at_the_queue(before, at_rest=at_rest, failures=failures, now=now)
-        )
-        return {
-            "state": "watermark",
-            "proven": watermark.proven,
-            "live": watermark.live,
-            "age_seconds": watermark.age(now),
-            "queue_at_rest": at_rest,
-        }
-
-    def _write_watermark(self, move: Callable[[Watermark], Watermark]) -> Watermark:
-        for _ in range(5):
-            after = move(self._parts.runs.watermark())
-            try:
-                self._parts.runs.write_watermark(after)
-            except RowMoved:
-                continue
-            return after
-        raise HydrationError("contended")
-
-    def _proven(self) -> float | None:
-        return self._parts.runs.watermark().proven
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
@@ -384,10 +351,6 @@ class Transfer:
 
 def _is_technical(name: str) -> bool:
     return name.startswith(("calls:", "lag:", "read-half-units"))
-
-
-def _started(summary: Mapping[str, Any]) -> float:
-    return datetime.fromisoformat(summary["started"]).timestamp()
 
 
 def _poll_after(waited: float) -> float:

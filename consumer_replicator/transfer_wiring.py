@@ -19,6 +19,7 @@ from consumer_replicator.runs import Runs
 from consumer_replicator.settings import TransferSettings
 from consumer_replicator.sweep import Sweep
 from consumer_replicator.transfer import Parts, Transfer
+from consumer_replicator.watermarking import Watermarking
 
 
 def transfer(settings: TransferSettings, who: Principals, *, memory_mb: int) -> Transfer:
@@ -57,13 +58,13 @@ def transfer(settings: TransferSettings, who: Principals, *, memory_mb: int) -> 
         files=files,
         reporting=reporting,
         sweep=sweep,
+        watermarking=Watermarking(runs, queue, lag_objective=settings.lag_objective_seconds),
     )
     return Transfer(
         parts,
         bucket=settings.source_bucket,
         prefixes=settings.scope_prefixes,
         limits=Limits(number=settings.breaker_deletes, share=settings.breaker_share_percent / 100),
-        lag_objective=settings.lag_objective_seconds,
         unique=_unique,
         patience=settings.settle_seconds,
     )

@@ -80,6 +80,8 @@ def _of_the_run(facts: RunFacts, unaccounted: int) -> Iterator[Finding]:
 
 
 def _of_the_objects(facts: RunFacts) -> Iterator[Finding]:
+    if uploading := facts.books.uploading:
+        yield Finding("note", f"{_many(uploading, 'object')} were under way in uploads that several invocations carry.")
     if held := facts.extras.held:
         because = facts.extras.held_because or "no reason was recorded."
         yield Finding(
@@ -100,7 +102,7 @@ def _of_the_events(facts: RunFacts) -> Iterator[Finding]:
     if (overdue := facts.loss.overdue) and facts.loss.since is not None:
         yield Finding(
             "attention",
-            f"{_many(overdue, 'change')} since the previous run came by no event in time.",
+            f"{_many(overdue, 'change')} since the last whole run came by no event in time.",
             "See the runbook, UndeliveredEventsNotEmpty, and whether the source bucket still sends its events.",
         )
     if facts.lags.objects and (p99 := facts.lags.percentile(0.99)) > facts.lag_objective:

@@ -30,7 +30,7 @@ NOW = 1_800_000_000.0
 DRY = Payload(dry_run=True)
 RUN = Run("20270115-080000-1a2b3c", Payload(), NOW, Phase.DONE, since_run=NOW - 86_400, finished=NOW + 60)
 SURROUNDINGS = Surroundings(SOURCE, REPLICA, 300.0, Capacity(functions=10), memory_gb=0.5)
-COPIED, CURRENT, DELETED, KEPT, FAILED, WAITING, HELD = Ending
+COPIED, UPLOADING, CURRENT, DELETED, KEPT, FAILED, WAITING, HELD = Ending
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def facts_of(run=RUN, tally=None, settled=None, **more):
 
 # -- books -------------------------------------------------------------------------------------------------------------
 
-TALLY = Tally({"listed": 20, "current": 5, "skipped:young": 2, "filtered:suffix": 3, "hinted": 10})
+TALLY = Tally({"listed": 21, "current": 5, "skipped:young": 2, "filtered:suffix": 3, "hinted": 11})
 SETTLED = Settled(
-    listed=Counter({COPIED: 4, CURRENT: 1, FAILED: 3, WAITING: 2}),
+    listed=Counter({COPIED: 4, UPLOADING: 1, CURRENT: 1, FAILED: 3, WAITING: 2}),
     extras=Counter({DELETED: 3, KEPT: 2, FAILED: 1, WAITING: 4, HELD: 5}),
     failed=Counter({"archived": 2, "sse-c": 1}),
     failed_extras=Counter({"replica-access-denied": 1}),
@@ -68,8 +68,9 @@ SETTLED = Settled(
 
 def test_every_listed_object_is_in_one_place():
     assert books(Payload(), TALLY, SETTLED) == BookCounts(
-        listed=20,
+        listed=21,
         copied=4,
+        uploading=1,
         current=6,
         skipped={"young": 2},
         filtered={"suffix": 3},
@@ -236,7 +237,7 @@ def test_both_forms_are_written_beside_each_other_and_the_summary_kept(reporting
     assert (written.json, written.page) == (folder + "report.json", folder + "report.html")
     made = Report.model_validate(RunFiles(world.s3("own"), REPLICA, CONSUMER, KEY_ARN).read_report(RUN.id))
     assert made.run.id == RUN.id
-    assert made.books.listed == 20
+    assert made.books.listed == 21
     (summary,) = Runs(world.dynamodb(), TABLE, SOURCE).summaries(9)
     assert PreviousRun.model_validate(summary) == PreviousRun.of(made)
 

@@ -12,7 +12,7 @@ from consumer_replicator.key_ranges import KeyRange, KeySample
 from consumer_replicator.manifest import Manifest
 from consumer_replicator.payload import Payload
 from consumer_replicator.row import Row, State
-from consumer_replicator.run import Phase, RangeState, Run
+from consumer_replicator.run import Phase, RangeState, Run, WholeRun
 from consumer_replicator.run_facts import LAG_BOUNDS
 from consumer_replicator.runs import DAY, MAX_BOUNDARIES, Runs
 from consumer_replicator.watermark import Watermark
@@ -279,11 +279,17 @@ def test_more_boundaries_than_an_item_holds_are_refused(runs):
     assert runs.boundaries() is None
 
 
-def test_the_number_of_listed_entries_is_remembered_even_where_it_is_zero(runs):
-    assert runs.listed_before() is None
+def test_the_last_whole_run_is_remembered_even_where_it_listed_nothing(runs):
+    assert runs.last_whole() is None
     for count in (5, 0, 10**12):
-        runs.remember_listed(count)
-        assert runs.listed_before() == count
+        runs.remember_whole(WholeRun(count, NOW))
+        assert runs.last_whole() == WholeRun(count, NOW)
+
+
+def test_a_whole_run_of_an_earlier_release_left_only_what_it_listed(runs, table):
+    item = {"pk": {"S": f"{SOURCE}#boundaries"}, "sk": {"S": "listed"}, "n": {"N": "7"}}
+    table.put_item(TableName=TABLE, Item=item)
+    assert runs.last_whole() == WholeRun(7, None)
 
 
 def test_summaries_come_the_last_started_first_whatever_their_runs_are_called(runs):
@@ -338,7 +344,7 @@ def test_everything_expires_in_time_but_boundaries_and_watermark(runs, table):
     runs.checkpoint(RUN, STATE)
     runs.summarise(RUN, {"id": RUN.id})
     runs.remember_boundaries([])
-    runs.remember_listed(1)
+    runs.remember_whole(WholeRun(1, NOW))
     runs.write_watermark(Watermark(version=1))
     Manifest(table, TABLE, SOURCE, 16, 30).note_failure(NOW)
     expiring = {pk.partition("#")[2]: item.get("x") for (pk, _), item in items(table).items()}

@@ -14,7 +14,7 @@ from consumer_replicator.run_facts import KindCount
 from consumer_replicator.settling import ROWS_AT_ONCE, any_waiting, settle, unsettled
 from tests.consumer.fake_aws import SOURCE, TABLE, World, refuse
 
-COPIED, CURRENT, DELETED, KEPT, FAILED, WAITING, HELD = Ending
+COPIED, UPLOADING, CURRENT, DELETED, KEPT, FAILED, WAITING, HELD = Ending
 
 
 @pytest.fixture
@@ -67,11 +67,24 @@ def test_extras_that_the_breaker_holds_wait_for_nobody(world, manifest):
     assert settled.waiting == 2
 
 
-def test_a_row_that_cannot_be_read_is_still_waiting(world, manifest):
+def test_nobody_waits_for_a_row_that_cannot_be_read(world, manifest):
+    """Every copier fails at it, so its hint ends in the dead-letter queue and the row stays as it is."""
     becomes(world, manifest, "k", State.LIVE)
     world.rows[address(SOURCE, "k", 16)["pk"]["S"], "k"]["s"] = {"S": "?"}
-    assert settle(manifest, [stale("k"), stale("l")], held=False).listed == {WAITING: 2}
-    assert any_waiting(manifest, [stale("k")], extras=True)
+    settled = settle(manifest, [stale("k"), stale("l")], held=False)
+    assert settled.listed == {FAILED: 1, WAITING: 1}
+    assert settled.failed == {"bad-row": 1}
+    assert not any_waiting(manifest, [stale("k")], extras=True)
+    assert settle(manifest, [extra("k")], held=True).extras == {HELD: 1}
+
+
+def test_an_upload_under_way_is_an_ending_and_not_yet_a_replica(world, manifest):
+    becomes(world, manifest, "k", State.UPLOADING)
+    settled = settle(manifest, [stale("k")], held=False)
+    assert settled.listed == {UPLOADING: 1}
+    assert not settled.all_here
+    assert not any_waiting(manifest, [stale("k")], extras=True)
+    assert settle(manifest, [], held=False).all_here
 
 
 def test_a_failure_is_told_with_its_code_among_the_drift(world, manifest):

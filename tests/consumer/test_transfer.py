@@ -140,10 +140,12 @@ def test_a_row_that_cannot_be_read_is_hinted_and_never_called_current(rig: Trans
     replicated(rig, ["a"])
     address = next(address for address in world.rows if address[1] == "a")
     world.rows[address]["s"] = {"S": "?"}
-    rig.works = False
     answer = rig.ask()
     assert answer["found"]["hinted"] == 1
     assert answer["found"].get("current", 0) == 0
+    assert answer["state"] == "done", "it does not wait six hours for what no copier can end"
+    assert answer["books"]["failed"] == {"bad-row": 1}
+    assert answer["books"]["closes"]
 
 
 def test_out_of_scope_objects_are_filtered_and_touched_by_nobody(world: World):
@@ -662,6 +664,32 @@ def test_a_queue_at_rest_moves_the_live_watermark_and_a_failed_object_holds_it(r
         world.now += 61
         live = rig.ask(mode="watermark")["live"]
     assert live > first
+
+
+def test_lost_events_are_counted_from_the_last_run_that_saw_and_repaired_everything(rig: TransferRig, world: World):
+    """A dry run leaves the drift to the next, a narrowed one has not looked at all of it, a failed one at nothing."""
+    replicated(rig, ["a"])
+    whole = world.now
+    rig.ask()
+    world.upload("b", b"its event was lost")
+    rig.lose_events()
+    rig.ask(dry_run=True)
+    world.now += 100
+    rig.ask(mode="reconcile", prefix="z")
+    world.now += 100
+    world.before = lambda call: deny_listing() if call == Call("source", "ListObjectsV2", None) else None
+    rig.ask(run_id="refused")
+    world.before = lambda _call: None
+    loss = rig.report(rig.ask()["run_id"])["loss"]
+    assert datetime.fromisoformat(loss["since"]).timestamp() == whole
+    assert (loss["overdue"], loss["changed"], loss["rate"]) == (1, 1, 1.0)
+
+
+def test_before_a_first_whole_run_the_loss_rate_is_unknown(rig: TransferRig, world: World):
+    replicated(rig, ["a"])
+    rig.ask(dry_run=True)
+    loss = rig.report(rig.ask()["run_id"])["loss"]
+    assert (loss["since"], loss["rate"]) == (None, None)
 
 
 def test_the_report_of_hostile_keys_shows_them_without_markup(rig: TransferRig, world: World):

@@ -23,6 +23,7 @@ from consumer_replicator.run_files import RunFiles
 from consumer_replicator.runs import Runs
 from consumer_replicator.sweep import Sweep
 from consumer_replicator.transfer import Parts, Transfer
+from consumer_replicator.watermarking import Watermarking
 from producer_events.scope import Scope
 from tests.consumer.fake_aws import CONSUMER, DLQ, KEY_ARN, PRODUCER, QUEUE, RANGES, REPLICA, SOURCE, TABLE, World
 from tests.consumer.rig import CONFIRM_DELAY, Rig
@@ -80,6 +81,7 @@ class TransferRig(Rig):
             files=self.files,
             reporting=Reporting(self.runs, self.files, surroundings, now=lambda: world.now),
             sweep=Sweep(Replica(s3, REPLICA, CONSUMER, KEY_ARN, "preserve"), self.manifest, older_than=86_400),
+            watermarking=Watermarking(self.runs, queue, lag_objective=LAG_OBJECTIVE, now=lambda: world.now),
         )
         unique = (f"{n:06x}" for n in itertools.count(1))
         self.transfer = Transfer(
@@ -87,7 +89,6 @@ class TransferRig(Rig):
             bucket=SOURCE,
             prefixes=self.scope.prefixes,
             limits=limits or Limits(),
-            lag_objective=LAG_OBJECTIVE,
             unique=lambda: next(unique),
             now=lambda: world.now,
             sleep=self._pass_time,
