@@ -10,8 +10,10 @@ found, and whether a hint was sent for it (0: an extra, which waits for the brea
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from consumer_replicator.drift import Drift, DriftKind
 from consumer_replicator.row import Row, State
@@ -79,20 +81,20 @@ class DriftRecord:
         )
 
 
+_ENDINGS: Final[Mapping[State, tuple[Ending, Ending]]] = {
+    State.LIVE: (Ending.COPIED, Ending.KEPT),
+    State.UPLOADING: (Ending.UPLOADING, Ending.KEPT),
+    State.DELETED: (Ending.CURRENT, Ending.DELETED),
+    State.GONE: (Ending.CURRENT, Ending.KEPT),
+    State.FAILED: (Ending.FAILED, Ending.FAILED),
+}
+"""What the row's state says of a listed key, and of an extra; other states are on their way."""
+
+
 def ending(record: DriftRecord, row: Row | None) -> tuple[Ending, str]:
     """What became of a hinted key, and the failure code where it failed. A row that nobody wrote is still waiting."""
     if row is None or row.generation == record.generation:
         return Ending.WAITING, ""
-    match row.state:
-        case State.FAILED:
-            return Ending.FAILED, row.error or "unexpected"
-        case State.LIVE:
-            return (Ending.COPIED if record.listed else Ending.KEPT), ""
-        case State.UPLOADING:
-            return (Ending.UPLOADING if record.listed else Ending.KEPT), ""
-        case State.DELETED:
-            return (Ending.CURRENT if record.listed else Ending.DELETED), ""
-        case State.GONE:
-            return (Ending.CURRENT if record.listed else Ending.KEPT), ""
-        case _:
-            return Ending.WAITING, ""
+    of_listed, of_extra = _ENDINGS.get(row.state, (Ending.WAITING, Ending.WAITING))
+    outcome = of_listed if record.listed else of_extra
+    return outcome, (row.error or "unexpected") if outcome is Ending.FAILED else ""

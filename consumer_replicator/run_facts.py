@@ -124,8 +124,8 @@ class DriftEntry:
 class LossCounts:
     """`overdue`: missing or stale, changed after `since` and longer ago than the lag objective.
 
-    `changed`: objects changed after `since`, None when not counted. `since`: the start of the last whole run, None where
-    there was none.
+    `changed`: objects changed after `since`, None when not counted. `since`: the start of the last whole run, None
+    where there was none.
     """
 
     overdue: int = 0
