@@ -57,6 +57,7 @@ ITEM_OF_CALL: Final[Mapping[str, Item]] = {
     "PutObjectTagging": "s3 writes and lists",
     "CreateMultipartUpload": "s3 writes and lists",
     "UploadPart": "s3 writes and lists",
+    "UploadPartCopy": "s3 writes and lists",
     "CompleteMultipartUpload": "s3 writes and lists",
     "GetObject": "s3 reads",
     "GetObjectTagging": "s3 reads",

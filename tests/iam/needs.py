@@ -34,6 +34,8 @@ OF_A_VERSION = {
     "s3:DeleteObjectTagging": ["s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging"],
     "s3:DeleteObject": ["s3:DeleteObjectVersion"],
 }
+COPIED_PART = "s3:UploadPartCopy"
+"""Read at the source and written at the replica, by one role: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html"""
 ON_BUCKETS = {
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
@@ -85,7 +87,8 @@ def permissions(shape: Shape, world: World) -> list[Request]:
 
 def of_s3(shape: Shape, world: World) -> list[Request]:
     if not shape.target.endswith(" bucket"):
-        return [each for key in keys(shape, world) for each in of_an_object(shape, world, key)]
+        needed_by = of_a_copied_part if shape.operation == COPIED_PART else of_an_object
+        return [each for key in keys(shape, world) for each in needed_by(shape, world, key)]
     bucket, _ = world.source if shape.target == "source bucket" else world.replica
     prefix = [text for word, text in PREFIXES.items() if word in shape.conditions]
     context = {"s3:prefix": prefix[0]} if prefix else {}
@@ -100,6 +103,18 @@ def keys(shape: Shape, world: World) -> list[str]:
         case "source object" if world.prefixes:
             return [f"{prefix}2026/a key.csv" for prefix in world.prefixes]
     return [KEY]
+
+
+def of_a_copied_part(shape: Shape, world: World, key: str) -> list[Request]:
+    (source, source_key), (replica, replica_key) = world.source, world.replica
+    role = world.role(shape.role)
+    read = "s3:GetObjectVersion" if "version" in shape.conditions else "s3:GetObject"
+    return [
+        Request(role, read, f"{source}/{key}", {}, "s3"),
+        Request(role, "kms:Decrypt", source_key, through_s3(source)),
+        Request(role, "s3:PutObject", f"{replica}/{key}", {}, "s3"),
+        *(Request(role, each, replica_key, through_s3(replica)) for each in OF_THE_KEY["s3:UploadPart"]),
+    ]
 
 
 def of_an_object(shape: Shape, world: World, key: str) -> list[Request]:

@@ -47,6 +47,18 @@ RARE = [
         "get_object",
     ),
     RareCall(
+        Shape("replicator", "s3:UploadPartCopy", "source object", ("version",)),
+        "CopyMode is server-side, and the object large; the emulator lets no role read another account's bucket",
+        "part_copies",
+        "upload_part_copy",
+    ),
+    RareCall(
+        Shape("replicator", "s3:UploadPartCopy", "source object", ("if-match",)),
+        "the same of an object in an existing bucket that is not versioned",
+        "part_copies",
+        "upload_part_copy",
+    ),
+    RareCall(
         Shape("read", "s3:GetObjectTagging", "source object"),
         "an object in an existing bucket that is not versioned",
         "source",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from tests.iam.needs import KEY
 from tests.iam.variants import requests, world
@@ -29,6 +30,7 @@ def refused(variant: str) -> list[Refused]:
     here, asked = world(variant), requests(variant)
     found = [*over_http(asked), *by_others(here, asked), *for_services(asked), *of_keys(here, asked)]
     found += [*of_the_functions(here, asked), *of_writes(here), *across(here), *through_endpoints(here)]
+    found += [*of_direct_reads(here, asked)] if here.has_s3_copy else []
     return list({each.why: each for each in (*found, *of_readers(here))}.values())
 
 
@@ -44,24 +46,28 @@ def over_http(asked: Iterable[Request]) -> Iterator[Refused]:
 def by_others(here: World, asked: Iterable[Request]) -> Iterator[Refused]:
     """Assuming the read role, and putting events on the bus: each is allowed to exact roles."""
     for each in asked:
-        who = each.principal
         if each.resource not in (here.producer.arn("ReadRole"), here.consumer.arn("ObjectBus")):
             continue
-        others = {
-            "another role of the account": Principal("s3-hydration-other", who.account),
-            "another account's role of that name": Principal(who.name, ANOTHER_ACCOUNT),
-            "the other product's account": Principal(who.name, other_account(who.account)),
-            "the role in another organisation": Principal(who.name, who.account, FOREIGN_ORGANISATION),
-        }
-        for words, other in others.items():
-            if other.account != here.owner(each.resource) or who.account == other.account:  # its own administrators may
-                yield Refused(f"{words} instead of {each}", each.but(principal=other), admin=True)
+        yield from instead_of(here, each)
         if each.action == "sts:AssumeRole":
             yield Refused(f"no ExternalId: {each}", each.in_context(sts__ExternalId=None), admin=True)
             yield Refused(f"wrong ExternalId: {each}", each.in_context(sts__ExternalId="a-guess"), admin=True)
         else:
             context = {"events:source": ["aws.s3", "acme.app"]}
             yield Refused(f"events of another source: {each}", each.but(context=context), admin=True)
+
+
+def instead_of(here: World, each: Request) -> Iterator[Refused]:
+    who = each.principal
+    others = {
+        "another role of the account": Principal("s3-hydration-other", who.account),
+        "another account's role of that name": Principal(who.name, ANOTHER_ACCOUNT),
+        "the other product's account": Principal(who.name, other_account(who.account)),
+        "the role in another organisation": Principal(who.name, who.account, FOREIGN_ORGANISATION),
+    }
+    for words, other in others.items():
+        if other.account != here.owner(each.resource) or who.account == other.account:  # its own administrators may
+            yield Refused(f"{words} instead of {each}", each.but(principal=other), admin=True)
 
 
 def other_account(account: str) -> str:
@@ -88,9 +94,10 @@ def of_keys(here: World, asked: Iterable[Request]) -> Iterator[Refused]:
             elsewhere = each.in_context(kms__ViaService="sqs.eu-west-1.amazonaws.com")
             yield Refused(f"through another service: {each}", elsewhere)
     source, key = here.source
-    reader = Request(here.role("read"), "kms:Decrypt", key)
-    for bucket in ("arn:aws:s3:::somebodys-bucket", f"{source}-2"):
-        yield Refused(f"decrypting what is in {bucket}", reader.but(context=through_s3(bucket)))
+    for reader in readers(here):
+        decrypting = Request(reader, "kms:Decrypt", key)
+        for bucket in ("arn:aws:s3:::somebodys-bucket", f"{source}-2"):
+            yield Refused(f"{reader.name} decrypting what is in {bucket}", decrypting.but(context=through_s3(bucket)))
     replica, replica_key = here.replica
     others = {"the producer's read role": here.role("read"), "the producer": Principal("an-admin", PRODUCER_ACCOUNT)}
     for words, who in others.items():
@@ -103,6 +110,28 @@ def of_keys(here: World, asked: Iterable[Request]) -> Iterator[Refused]:
         context = {"kms:EncryptionContext:aws:logs:arn": group}
         request = Request(logs, "kms:Decrypt", account.arn("WatchingKey"), context)
         yield Refused(f"logs of another group: {request}", request)
+
+
+def readers(here: World) -> list[Principal]:
+    """Who reads at the source."""
+    return [here.role("read"), *([here.role("replicator")] if here.has_s3_copy else [])]
+
+
+def of_direct_reads(here: World, asked: Iterable[Request]) -> Iterator[Refused]:
+    """Of the replicator, for server-side copies: nobody instead of it, and nothing beyond the objects themselves."""
+    source, key = here.source
+    replicator = here.role("replicator")
+    for each in asked:
+        if each.principal == replicator and here.owner(each.resource) == PRODUCER_ACCOUNT and "sts" not in each.action:
+            yield from instead_of(here, each)
+            transfer = each.but(principal=here.role("transfer"))
+            yield Refused(f"the transfer function instead of {each}", transfer, admin=True)
+    for action in ("s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:GetObjectAcl", "s3:DeleteObjectVersion"):
+        request = Request(replicator, action, f"{source}/{KEY}", {}, "s3")
+        yield Refused(f"beyond reading: {request}", request, admin=True)
+    for action in ("kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant"):
+        request = Request(replicator, action, key, through_s3(source))
+        yield Refused(f"beyond decrypting: {request}", request, admin=True)
 
 
 def of_the_functions(here: World, asked: Iterable[Request]) -> Iterator[Refused]:
@@ -151,7 +180,8 @@ def across(here: World) -> Iterator[Refused]:
     }
     for words, who in strangers.items():
         for action, resource in trespasses(here):
-            if here.owner(resource) != who.account:
+            reads = action == "s3:GetObject" and resource.startswith(here.source[0]) and who in readers(here)
+            if here.owner(resource) != who.account and not reads:
                 yield Refused(f"{words}: {action} {resource}", Request(who, action, resource), admin=True)
 
 
@@ -200,12 +230,13 @@ def of_readers(here: World) -> Iterator[Refused]:
     read = Request(here.role("read"), "s3:GetObject", f"{here.source[0]}/{KEY}", {}, "s3")
     listing = read.but(action="s3:ListBucket", resource=here.source[0], context={"s3:prefix": KEY})
     if given["AllowedVpceAccountId"]:
-        for each in (read, listing):
+        for each in (*(read.but(principal=reader) for reader in readers(here)), listing):
             elsewhere = each.in_context(aws__VpceAccount=ANOTHER_ACCOUNT)
             yield Refused(f"through another account's endpoint: {each}", elsewhere)
             yield Refused(f"over the internet: {each}", each.but(endpoint=""))
     if here.prefixes:
-        for action in ("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"):
-            other = read.but(action=action, resource=f"{here.source[0]}/private/key")
+        actions = ("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging")
+        for reader, action in product(readers(here), actions):
+            other = read.but(principal=reader, action=action, resource=f"{here.source[0]}/private/key")
             yield Refused(f"outside the prefixes: {other}", other)
         yield Refused("listing outside the prefixes", listing.but(context={"s3:prefix": "private/"}))

@@ -17,7 +17,7 @@ from tests.service_catalog.template import CONSUMER_ACCOUNT, PRODUCER_ACCOUNT, R
 
 COMMITTED = Path(__file__).with_name("allowed.txt")
 ANYBODYS = "sts:GetCallerIdentity"  # needs no permission
-SWEPT = ("a new bucket, deletes mirrored", "an existing bucket, deletes mirrored")
+SWEPT = ("a new bucket, deletes mirrored", "an existing bucket, deletes mirrored", "S3 copies")
 STRANGERS = [
     Principal("an-administrator", PRODUCER_ACCOUNT),
     Principal("an-administrator", CONSUMER_ACCOUNT),
@@ -28,10 +28,13 @@ STRANGERS = [
 
 
 def everything() -> list[str]:
-    """Of a new bucket; and of an existing one, what is different."""
-    first, second = (allowed(world(variant)) for variant in SWEPT)
-    more = [f"+ {line}" for line in second if line not in first]
-    return first + ["", f"# {SWEPT[1]}:"] + more + [f"- {line}" for line in first if line not in second]
+    """Of a new bucket; and of an existing one, and with server-side copies, what is different."""
+    first, *others = (allowed(world(variant)) for variant in SWEPT)
+    lines = list(first)
+    for variant, other in zip(SWEPT[1:], others, strict=True):
+        lines += ["", f"# {variant}:", *(f"+ {line}" for line in other if line not in first)]
+        lines += [f"- {line}" for line in first if line not in other]
+    return lines
 
 
 def allowed(here: World) -> list[str]:
@@ -48,10 +51,12 @@ def allowed(here: World) -> list[str]:
 def askers(here: World) -> Iterator[tuple[str, Principal, dict[str, Any], bool]]:
     """Each with everything about the request as favourable as it can be."""
     for principal in here.roles:
-        yield principal.name, principal, favourable(here, principal), False
+        for bucket in buckets(here, principal):
+            yield principal.name, principal, favourable(here, bucket), False
     for principal in STRANGERS:
         name = f"{principal.name}@{principal.account}@{principal.organisation}"
-        yield name, principal, favourable(here, principal), True
+        for bucket in buckets(here, principal):
+            yield name, principal, favourable(here, bucket), True
     services = {(each.principal, tuple(sorted(each.context.items()))) for each in of_services(here)}
     for principal, context in services:
         yield principal.name, principal, dict(context), False
@@ -61,10 +66,18 @@ def of_services(here: World) -> list[Request]:
     return [each for each in service_requests(here) if each.principal.is_service]
 
 
-def favourable(here: World, principal: Principal) -> dict[str, Any]:
-    source, replica = here.source[0], here.replica[0]
+def buckets(here: World, principal: Principal) -> list[str]:
+    """For which S3 may ask KMS on somebody's behalf: their own account's, and for server-side copies the source."""
+    own, foreign = here.source[0], here.replica[0]
+    if principal.account != PRODUCER_ACCOUNT:
+        own, foreign = foreign, own
+    return [own, foreign] if here.has_s3_copy else [own]
+
+
+def favourable(here: World, bucket: str) -> dict[str, Any]:
+    source = here.source[0]
     return {
-        **through_s3(source if principal.account == PRODUCER_ACCOUNT else replica),
+        **through_s3(bucket),
         "aws:VpceAccount": CONSUMER_ACCOUNT,
         "dynamodb:LeadingKeys": [f"{source.removeprefix('arn:aws:s3:::')}#run#20261124-030000-1a2b3c"],
         "events:source": ["aws.s3"],

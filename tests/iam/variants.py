@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from tests.iam.needs import permissions
+from tests.iam.needs import COPIED_PART, permissions
 from tests.iam.rare_calls import RARE
 from tests.iam.service_calls import service_requests
 from tests.iam.shape import Shape, read
@@ -23,6 +23,23 @@ VARIANTS = {
     "prefixes and one VPC account": (
         {"ScopePrefixes": "raw/,curated/", "AllowedVpceAccountId": CONSUMER_ACCOUNT},
         {"DeletePolicy": "mirror", "ScopePrefixes": "raw/,curated/"},
+    ),
+    "S3 copies": (
+        {"AllowServerSideCopies": "true"},
+        {"DeletePolicy": "mirror", "CopyMode": "server-side", "TracingMode": "Active"},
+    ),
+    "S3 copies within prefixes for one VPC account": (
+        {"AllowServerSideCopies": "true", "ScopePrefixes": "raw/,curated/", "AllowedVpceAccountId": CONSUMER_ACCOUNT},
+        {"DeletePolicy": "retain", "CopyMode": "server-side"},
+    ),
+    "S3 copies from an existing bucket": (
+        EXISTING | {"AllowServerSideCopies": "true"},
+        {"DeletePolicy": "retain", "CopyMode": "server-side"},
+    ),
+    "S3 copies from an existing bucket within prefixes for one VPC account": (
+        EXISTING
+        | {"AllowServerSideCopies": "true", "ScopePrefixes": "raw/,curated/", "AllowedVpceAccountId": CONSUMER_ACCOUNT},
+        {"DeletePolicy": "retain", "CopyMode": "server-side"},
     ),
 }
 DELETES = "s3:DeleteObject"
@@ -48,8 +65,9 @@ def shapes() -> list[Shape]:
 def requests(variant: str) -> list[Request]:
     """Every permission that is asked for, once."""
     here = world(variant)
-    mirrored = VARIANTS[variant][1]["DeletePolicy"] == "mirror"
-    made = [shape for shape in shapes() if mirrored or shape.operation != DELETES]
+    never = set() if VARIANTS[variant][1]["DeletePolicy"] == "mirror" else {DELETES}
+    never |= set() if here.has_s3_copy else {COPIED_PART}
+    made = [shape for shape in shapes() if shape.operation not in never]
     asked = [request for shape in made for request in permissions(shape, here)]
     found = {str(request) + str(sorted(request.context.items())): request for request in asked + service_requests(here)}
     return list(found.values())

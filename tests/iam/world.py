@@ -78,14 +78,27 @@ class World:
     @cached_property
     def policies(self) -> dict[str, Policy]:
         found = [each for account in (self.producer, self.consumer) for each in account.policies]
-        return {each.name: each for each in (*found, *self._of_the_existing_key())}
+        return {each.name: each for each in (*found, *self._of_what_exists())}
 
-    def _of_the_existing_key(self) -> Iterator[Policy]:
-        """The owner's: nothing but what the product's output asks them to add, and nothing left to IAM."""
+    def _of_what_exists(self) -> Iterator[Policy]:
+        """The owner's: nothing but what the product's outputs ask them to add, and nothing left to IAM."""
         if self.producer.stack.condition("HasExistingBucket"):
-            statement = json.loads(self.producer.physical(self.producer.stack.output("StatementForTheKey")))
-            document = self.producer.physical({"Version": "2012-10-17", "Statement": [statement]})
-            yield Policy("the existing key, as StatementForTheKey says", "resource", (self.source[1],), document)
+            bucket, key = self.source
+            told = ["StatementForTheKey"] + (["ServerSideStatementForTheKey"] if self.has_s3_copy else [])
+            yield Policy("the existing key", "resource", (key,), self._as_told(told))
+            if self.has_s3_copy:
+                told = ["ServerSideStatementForTheBucket"]
+                yield Policy("the existing bucket", "resource", (bucket,), self._as_told(told))
+
+    def _as_told(self, outputs: list[str]) -> dict[str, Any]:
+        statements = [json.loads(self.producer.physical(self.producer.stack.output(each))) for each in outputs]
+        document: dict[str, Any] = self.producer.physical({"Version": "2012-10-17", "Statement": statements})
+        return document
+
+    @property
+    def has_s3_copy(self) -> bool:
+        """Whether the replicator reads the source under its own role, for server-side copies."""
+        return self.producer.stack.condition("HasServerSideCopies")
 
     @property
     def source(self) -> tuple[str, str]:
