@@ -51,6 +51,7 @@ EDGES = {
     "listing",
     "manifest",
     "manifest_scan",
+    "part_copies",
     "principals",
     "queue",
     "ranges_queue",
