@@ -23,10 +23,20 @@ from urllib.parse import parse_qsl
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
-from consumer_replicator import checksum
+from consumer_replicator import checksum, composite
+from consumer_replicator.checksum import Checksum
+from consumer_replicator.parts import MAX_PARTS, MIN_PART_BYTES
 
 SOURCE, REPLICA, TABLE, QUEUE, DLQ = "source-bucket", "replica-bucket", "manifest", "objects", "dead-letters"
 RANGES = "ranges"
+COMPUTABLE = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
+UPLOADS = {
+    *((algorithm, "FULL_OBJECT") for algorithm in ("CRC64NVME", "CRC32C", "CRC32")),
+    *((algorithm, "COMPOSITE") for algorithm in ("CRC32C", "CRC32", "SHA256", "SHA1")),
+}
+"""What S3 lets an upload be opened with.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html"""
+STREAM_BYTES = 1024**2
 PRODUCER, CONSUMER = "111111111111", "222222222222"
 KEY_ARN = f"arn:aws:kms:us-east-1:{CONSUMER}:key/replica"
 
@@ -47,6 +57,8 @@ class Call:
 
 @dataclass
 class Version:
+    """`checksum`: as S3 stored it. `parts`: the bodies that it was uploaded in; none after one PUT."""
+
     id: str
     body: bytes
     etag: str
@@ -54,6 +66,18 @@ class Version:
     tags: dict[str, str]
     modified: int
     marker: bool = False
+    checksum: Checksum | None = None
+    parts: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class UploadedPart:
+    body: bytes
+    etag: str
+    checksum: Checksum
+
+    def listed(self, number: int) -> dict[str, Any]:
+        return {"PartNumber": number, "Size": len(self.body), "ETag": self.etag, **self.checksum.parameter()}
 
 
 @dataclass
@@ -82,7 +106,10 @@ class Waiting:
 
 
 class World:
-    """Everything there is. `now` is the one clock; tests move it."""
+    """Everything there is. `now` is the one clock; tests move it.
+
+    `lets_replicator_in`: whether the producer allows server-side copies. `copied`: what S3 makes of bytes on their way.
+    """
 
     def __init__(self, *, versioned: bool = True) -> None:
         self.now = 1_800_000_000.0
@@ -101,6 +128,8 @@ class World:
         self.history: dict[str, list[bytes | None]] = {}
         self.page_keys = 1_000
         self.page_bytes = 1024**2
+        self.lets_replicator_in = False
+        self.copied: Callable[[bytes], bytes] = lambda body: body
 
     @property
     def source(self) -> Bucket:
@@ -118,6 +147,15 @@ class World:
             self._store(self.source, key, body, attributes, tags or {})
             self.history.setdefault(key, []).append(body)
             return self.sequencer()
+
+    def upload_in_parts(self, key: str, bodies: list[bytes], algorithm: str = "CRC32", **attributes: Any) -> str:
+        """A multipart upload to the source that ends in a COMPOSITE checksum, as most SDKs make it."""
+        with self.lock:
+            sequencer = self.upload(key, b"".join(bodies), **attributes)
+            version = self.source.keys[key][-1]
+            version.checksum = composite.of([checksum.of(body, algorithm) for body in bodies])
+            version.parts = bodies
+            return sequencer
 
     def remove(self, key: str) -> str:
         with self.lock:
@@ -148,6 +186,7 @@ class World:
             attributes=attributes,
             tags=dict(tags),
             modified=int(self.now),
+            checksum=checksum.of(body),
         )
         if bucket.versioned:
             bucket.keys.setdefault(key, []).append(version)
@@ -240,32 +279,45 @@ class FakeS3(_Client):
         VersionId: str | None = None,  # noqa: N803
         IfMatch: str | None = None,  # noqa: N803
         Range: str | None = None,  # noqa: N803
+        PartNumber: int | None = None,  # noqa: N803
         ChecksumMode: str | None = None,  # noqa: N803
     ) -> dict[str, Any]:
+        assert not (Range and PartNumber), "S3 takes one of both"
+
         def act() -> dict[str, Any]:
             bucket = self._bucket("GetObject", Bucket, ExpectedBucketOwner)
-            version = _find(bucket, "GetObject", Key, VersionId)
-            if IfMatch is not None and IfMatch != f'"{version.etag}"':
-                raise refuse("GetObject", "PreconditionFailed", 412)
-            body = version.body
-            if Range:
-                first, last = Range.removeprefix("bytes=").split("-")
-                body = body[int(first) : int(last) + 1]
+            version = _pinned(bucket, "GetObject", Key, VersionId, IfMatch)
+            first, last = _span(version, "GetObject", Range, PartNumber)
+            body = version.body[first : last + 1]
             answer = _described(bucket, version) | {"ContentLength": len(body)}
             answer["Body"] = StreamingBody(io.BytesIO(body), len(body))
-            if ChecksumMode == "ENABLED" and not Range and "ChecksumType" not in version.attributes:
-                answer |= {"ChecksumCRC64NVME": checksum.of(body).value, "ChecksumType": "FULL_OBJECT"}
+            if Range or PartNumber:
+                answer["ContentRange"] = f"bytes {first}-{last}/{len(version.body)}"
+            if ChecksumMode == "ENABLED" and not Range:
+                answer |= _checksummed(version, PartNumber)
             return answer
 
         return self._step("GetObject", Key, act)
 
-    def head_object(self, *, Bucket: str, Key: str, ExpectedBucketOwner: str) -> dict[str, Any]:  # noqa: N803
+    def head_object(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        ExpectedBucketOwner: str,  # noqa: N803
+        VersionId: str | None = None,  # noqa: N803
+        IfMatch: str | None = None,  # noqa: N803
+        PartNumber: int | None = None,  # noqa: N803
+        ChecksumMode: str | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
         def act() -> dict[str, Any]:
             bucket = self._bucket("HeadObject", Bucket, ExpectedBucketOwner)
-            version = bucket.current(Key)
-            if version is None:
-                raise refuse("HeadObject", "404", 404)
-            return _described(bucket, version) | {"ContentLength": len(version.body)}
+            version = _pinned(bucket, "HeadObject", Key, VersionId, IfMatch)
+            first, last = _span(version, "HeadObject", None, PartNumber)
+            answer = _described(bucket, version) | {"ContentLength": last + 1 - first}
+            if PartNumber and version.parts:
+                answer["PartsCount"] = len(version.parts)
+            return answer | (_checksummed(version, PartNumber) if ChecksumMode == "ENABLED" else {})
 
         return self._step("HeadObject", Key, act)
 
@@ -314,20 +366,28 @@ class FakeS3(_Client):
     def put_object(self, **parameters: Any) -> dict[str, Any]:
         def act() -> dict[str, Any]:
             bucket = self._bucket("PutObject", parameters["Bucket"], parameters["ExpectedBucketOwner"])
-            body = parameters["Body"]
+            body, told = _received(parameters)
             _check_condition(bucket, "PutObject", parameters)
-            proof = checksum.from_answer(parameters)
-            if proof is None or (proof.fits_multipart and checksum.of(body, proof.algorithm) != proof):
+            if told is None or not _fits(body, told):
                 raise refuse("PutObject", "BadDigest", 400)
-            return self._written(bucket, parameters["Key"], body, parameters)
+            return self._written(bucket, parameters["Key"], body, parameters, told)
 
         return self._step("PutObject", parameters["Key"], act)
 
-    def _written(self, bucket: Bucket, key: str, body: bytes, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _written(
+        self,
+        bucket: Bucket,
+        key: str,
+        body: bytes,
+        parameters: dict[str, Any],
+        stored: Checksum,
+        parts: list[bytes] | None = None,
+    ) -> dict[str, Any]:
         tags = dict(parse_qsl(parameters.get("Tagging", ""), keep_blank_values=True))
         version = self.world._store(bucket, key, body, parameters, tags)
+        version.checksum, version.parts = stored, parts or []
         self.world.mutations.append((key, body))
-        return {"ETag": f'"{version.etag}"', "VersionId": version.id}
+        return {"ETag": f'"{version.etag}"', "VersionId": version.id, **stored.parameter()}
 
     def delete_object(self, *, Bucket: str, Key: str, ExpectedBucketOwner: str, IfMatch: str) -> dict[str, Any]:  # noqa: N803
         def act() -> dict[str, Any]:
@@ -376,6 +436,10 @@ class FakeS3(_Client):
         return self._step("DeleteObjectTagging", Key, act)
 
     def create_multipart_upload(self, **parameters: Any) -> dict[str, Any]:
+        algorithm, kind = parameters["ChecksumAlgorithm"], parameters["ChecksumType"]
+        if (algorithm, kind) not in UPLOADS:
+            raise refuse("CreateMultipartUpload", "InvalidRequest", 400, f"{kind} cannot be used with {algorithm}.")
+
         def act() -> dict[str, Any]:
             bucket = self._bucket("CreateMultipartUpload", parameters["Bucket"], parameters["ExpectedBucketOwner"])
             upload_id = f"upload-{next(self.world.numbers)}"
@@ -388,31 +452,83 @@ class FakeS3(_Client):
         def act() -> dict[str, Any]:
             bucket = self._bucket("UploadPart", parameters["Bucket"], parameters["ExpectedBucketOwner"])
             upload = _upload(bucket, "UploadPart", parameters["UploadId"])
-            algorithm = upload["parameters"]["ChecksumAlgorithm"]
-            if parameters.get(f"Checksum{algorithm}") != checksum.of(parameters["Body"], algorithm).value:
+            number, expected = parameters["PartNumber"], upload["parameters"]["ChecksumAlgorithm"]
+            body, told = _received(parameters)
+            if told is None or told.algorithm != expected:
+                what = told.algorithm if told else "null"
+                message = f"Checksum Type mismatch occurred, expected checksum Type: {expected}, actual: {what}"
+                raise refuse("UploadPart", "InvalidRequest", 400, message)
+            if not _fits(body, told):
                 raise refuse("UploadPart", "BadDigest", 400)
-            upload["parts"][parameters["PartNumber"]] = parameters["Body"]
-            return {"ETag": f'"part-{parameters["PartNumber"]}"'}
+            if not 1 <= number <= MAX_PARTS:
+                raise refuse("UploadPart", "InvalidArgument", 400)
+            etag = f'"{next(self.world.numbers):032x}"'
+            upload["parts"][number] = UploadedPart(body, etag, told)
+            return {"ETag": etag, **told.parameter()}
 
         return self._step("UploadPart", parameters["Key"], act)
 
-    def complete_multipart_upload(self, **parameters: Any) -> dict[str, Any]:
+    def list_parts(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        UploadId: str,  # noqa: N803
+        ExpectedBucketOwner: str,  # noqa: N803
+        PartNumberMarker: int = 0,  # noqa: N803
+    ) -> dict[str, Any]:
         def act() -> dict[str, Any]:
-            operation = "CompleteMultipartUpload"
+            bucket = self._bucket("ListParts", Bucket, ExpectedBucketOwner)
+            upload = _upload(bucket, "ListParts", UploadId)
+            numbers = sorted(number for number in upload["parts"] if number > PartNumberMarker)
+            page = numbers[: self.world.page_keys]
+            listed = [upload["parts"][number].listed(number) for number in page]
+            answer: dict[str, Any] = {"IsTruncated": len(page) < len(numbers), **({"Parts": listed} if listed else {})}
+            return answer | ({"NextPartNumberMarker": page[-1]} if answer["IsTruncated"] else {})
+
+        return self._step("ListParts", Key, act)
+
+    def upload_part_copy(self, **parameters: Any) -> dict[str, Any]:
+        """Both buckets at once: the own role reads the source only where the producer lets it in."""
+
+        def act() -> dict[str, Any]:
+            operation, asked = "UploadPartCopy", parameters["CopySource"]
+            bucket = self._bucket(operation, parameters["Bucket"], parameters["ExpectedBucketOwner"])
+            upload = _upload(bucket, operation, parameters["UploadId"])
+            source = self.world.buckets[asked["Bucket"]]
+            if not self.world.lets_replicator_in or parameters["ExpectedSourceBucketOwner"] != source.owner:
+                raise refuse(operation, "AccessDenied", 403)
+            version = _find(source, operation, asked["Key"], asked.get("VersionId"))
+            if parameters.get("CopySourceIfMatch", f'"{version.etag}"') != f'"{version.etag}"':
+                raise refuse(operation, "PreconditionFailed", 412)
+            first, last = map(int, parameters["CopySourceRange"].removeprefix("bytes=").split("-"))
+            if last >= len(version.body):
+                raise refuse(operation, "InvalidArgument", 400)
+            body = self.world.copied(version.body[first : last + 1])
+            algorithm = upload["parameters"]["ChecksumAlgorithm"]
+            upload["parts"][parameters["PartNumber"]] = body
+            found = {"ETag": f'"part-{parameters["PartNumber"]}"'}
+            return {"CopyPartResult": found | checksum.of(body, algorithm).parameter()}
+
+        return self._step("UploadPartCopy", parameters["Key"], act)
+
+    def complete_multipart_upload(self, **parameters: Any) -> dict[str, Any]:
+        operation = "CompleteMultipartUpload"
+
+        def act() -> dict[str, Any]:
             bucket = self._bucket(operation, parameters["Bucket"], parameters["ExpectedBucketOwner"])
             upload = _upload(bucket, operation, parameters["UploadId"])
             _check_condition(bucket, operation, parameters)
-            numbers = [part["PartNumber"] for part in parameters["MultipartUpload"]["Parts"]]
-            body = b"".join(upload["parts"][number] for number in numbers)
-            proof = checksum.from_answer(parameters)
-            if proof is None or checksum.of(body, proof.algorithm) != proof:
-                raise refuse(operation, "BadDigest", 400)
-            if parameters["MpuObjectSize"] != len(body) or numbers != sorted(numbers):
+            taken = _taken(upload, parameters["MultipartUpload"]["Parts"])
+            bodies = [part.body for part in taken]
+            body = b"".join(bodies)
+            if parameters["MpuObjectSize"] != len(body):
                 raise refuse(operation, "InvalidRequest", 400)
+            stored = _completed(upload, parameters, taken, body)
             del bucket.uploads[parameters["UploadId"]]
-            return self._written(bucket, parameters["Key"], body, upload["parameters"])
+            return self._written(bucket, parameters["Key"], body, upload["parameters"], stored, bodies)
 
-        return self._step("CompleteMultipartUpload", parameters["Key"], act)
+        return self._step(operation, parameters["Key"], act)
 
     def list_multipart_uploads(
         self,
@@ -466,6 +582,102 @@ def _find(bucket: Bucket, operation: str, key: str, version_id: str | None) -> V
     raise refuse(operation, "NoSuchVersion", 404)
 
 
+def _pinned(bucket: Bucket, operation: str, key: str, version_id: str | None, if_match: str | None) -> Version:
+    try:
+        version = _find(bucket, operation, key, version_id)
+    except ClientError as error:
+        if operation == "HeadObject":  # whose answers have no body to carry a code
+            raise refuse(operation, "404", 404) from error
+        raise
+    if if_match is not None and if_match != f'"{version.etag}"':
+        raise refuse(operation, "412" if operation == "HeadObject" else "PreconditionFailed", 412)
+    return version
+
+
+def _span(version: Version, operation: str, wanted: str | None, number: int | None) -> tuple[int, int]:
+    """The first and the last byte of what is asked for."""
+    if wanted:
+        first, last = (int(position) for position in wanted.removeprefix("bytes=").split("-"))
+        if first >= len(version.body):
+            raise refuse(operation, "InvalidRange", 416)
+        return first, min(last, len(version.body) - 1)
+    parts = version.parts or [version.body]
+    if number is None:
+        return 0, len(version.body) - 1
+    if number > len(parts):
+        raise refuse(operation, "416" if operation == "HeadObject" else "InvalidPartNumber", 416)
+    first = sum(map(len, parts[: number - 1]))
+    return first, first + len(parts[number - 1]) - 1
+
+
+def _checksummed(version: Version, number: int | None) -> dict[str, Any]:
+    """Of a part only where the object's is COMPOSITE; of the object as it was stored."""
+    stored = version.checksum
+    if stored is None:
+        return {}
+    kind = "COMPOSITE" if stored.parts else "FULL_OBJECT"
+    if number is None or not version.parts:
+        return {**stored.parameter(), "ChecksumType": kind}
+    if not stored.parts:
+        return {}
+    return {**checksum.of(version.parts[number - 1], stored.algorithm).parameter(), "ChecksumType": kind}
+
+
+def _received(parameters: dict[str, Any]) -> tuple[bytes, Checksum | None]:
+    """What arrives of a request's body, and the checksum told with it: in a header, or after it in a trailer."""
+    body, length, trailer = parameters["Body"], parameters["ContentLength"], parameters.get("TrailingChecksum")
+    if isinstance(body, bytes | bytearray):
+        received = bytes(body)
+    else:
+        buffer = bytearray(length)
+        view, count = memoryview(buffer), 0
+        while count < length:
+            count += body.readinto(view[count : count + STREAM_BYTES])
+        received = bytes(buffer)
+    assert len(received) == length
+    told = Checksum(trailer.algorithm, trailer.value()) if trailer else checksum.from_answer(parameters)
+    return received, told
+
+
+def _fits(body: bytes, told: Checksum) -> bool:
+    return told.algorithm not in COMPUTABLE or checksum.of(body, told.algorithm) == told
+
+
+def _taken(upload: dict[str, Any], listed: list[dict[str, Any]]) -> list[UploadedPart]:
+    """The parts that a completion names, as S3 wants them: in order from 1, as they were uploaded, none too small."""
+    operation = "CompleteMultipartUpload"
+    if [part["PartNumber"] for part in listed] != list(range(1, len(listed) + 1)):
+        raise refuse(operation, "InvalidPartOrder", 400)
+    taken = []
+    for part in listed:
+        had = upload["parts"].get(part["PartNumber"])
+        told = checksum.from_answer(part)
+        if told is None:
+            raise refuse(
+                operation, "InvalidRequest", 400, "The complete request must include the checksum for each part."
+            )
+        if had is None or had.etag != part["ETag"] or had.checksum != told:
+            raise refuse(operation, "InvalidPart", 400)
+        taken.append(had)
+    if any(len(part.body) < MIN_PART_BYTES for part in taken[:-1]):
+        raise refuse(operation, "EntityTooSmall", 400)
+    return taken
+
+
+def _completed(upload: dict[str, Any], parameters: dict[str, Any], taken: list[UploadedPart], body: bytes) -> Checksum:
+    """The checksum of the object, by the upload's algorithm and type; what the completion told must be it."""
+    operation = "CompleteMultipartUpload"
+    algorithm, kind = upload["parameters"]["ChecksumAlgorithm"], upload["parameters"]["ChecksumType"]
+    if parameters.get("ChecksumType", kind) != kind:
+        raise refuse(operation, "InvalidRequest", 400)
+    full = kind == "FULL_OBJECT"
+    stored = checksum.of(body, algorithm) if full else composite.of([part.checksum for part in taken])
+    told = checksum.from_answer({name: value for name, value in parameters.items() if name != "ChecksumType"})
+    if told not in (None, stored):
+        raise refuse(operation, "BadDigest", 400)
+    return stored
+
+
 def _entry(key: str, version: Version | None) -> dict[str, Any]:
     assert version is not None
     return {
@@ -503,7 +715,7 @@ def _described(bucket: Bucket, version: Version) -> dict[str, Any]:
         answer["VersionId"] = version.id
     if version.tags and not version.attributes.get("TagsHidden"):  # S3 counts only tags that the role may see
         answer["TagCount"] = len(version.tags)
-    carried = ("ContentType", "CacheControl", "ExpiresString", "StorageClass", "ChecksumType", "MissingMeta")
+    carried = ("ContentType", "CacheControl", "ExpiresString", "StorageClass", "MissingMeta")
     return answer | {name: version.attributes[name] for name in carried if name in version.attributes}
 
 
