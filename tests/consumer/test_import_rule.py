@@ -13,6 +13,7 @@ CORE = {
     "breaker",
     "carried",
     "checksum",
+    "composite",
     "deadline",
     "delay",
     "discovery",
@@ -27,6 +28,7 @@ CORE = {
     "key_ranges",
     "outcome",
     "parts",
+    "passing",
     "payload",
     "plan",
     "proof",
@@ -39,8 +41,11 @@ CORE = {
     "row_item",
     "run",
     "run_facts",
+    "setting_rules",
     "settings",
+    "settings_contract",
     "tally",
+    "tries",
     "verdict",
     "visible_key",
     "watermark",
@@ -64,6 +69,7 @@ WITHOUT_BOTOCORE = {
     "batch",
     "converge",
     "copier",
+    "part_carrier",
     "range_worker",
     "reporting",
     "settling",
@@ -74,6 +80,20 @@ WITHOUT_BOTOCORE = {
     "watermarking",
     "wiring",
 }
+LEAN = {
+    "lean",
+    "lean.answer_body",
+    "lean.connection",
+    "lean.dynamodb",
+    "lean.endpoint",
+    "lean.pool",
+    "lean.request_body",
+    "lean.retry",
+    "lean.s3",
+    "lean.service",
+    "lean.signature",
+}
+"""The lean clients: beneath the edges, which are given them as they are given botocore's."""
 HANDLERS = {
     "handlers",
     "handlers.replicator",
@@ -123,7 +143,7 @@ def siblings(path):
 
 
 def test_every_module_has_its_place_in_this_list():
-    placed = CORE | EDGES | WITHOUT_BOTOCORE | HANDLERS | {"__init__"}
+    placed = CORE | EDGES | LEAN | WITHOUT_BOTOCORE | HANDLERS | {"__init__"}
     assert set(CONSUMER) - placed == set()
     assert placed - set(CONSUMER) == set()
 
@@ -157,7 +177,23 @@ def test_the_contract_that_the_core_shares_is_as_pure_as_the_core(name):
 @pytest.mark.parametrize("name", sorted(EDGES))
 def test_an_edge_imports_core_the_translation_of_errors_and_botocore(name):
     assert third_party(CONSUMER[name]) <= {"botocore"}
-    assert siblings(CONSUMER[name]) <= CORE | {"aws_errors", "bulk_answers"}
+    allowed = CORE | {"aws_errors", "bulk_answers"} | (LEAN if name == "principals" else set())
+    assert siblings(CONSUMER[name]) <= allowed
+
+
+@pytest.mark.parametrize("name", sorted(LEAN))
+def test_a_lean_client_imports_botocore_a_parser_of_http_and_nothing_of_the_product(name):
+    assert third_party(CONSUMER[name]) <= {"botocore", "httptools"}
+    assert siblings(CONSUMER[name]) <= LEAN
+
+
+def test_signing_is_pure():
+    assert third_party(CONSUMER["lean.signature"]) | siblings(CONSUMER["lean.signature"]) == set()
+
+
+def test_only_the_principals_make_lean_clients():
+    users = {name for name, path in CONSUMER.items() if siblings(path) & LEAN}
+    assert users <= LEAN | {"principals"}
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_BOTOCORE))

@@ -22,8 +22,10 @@ from consumer_replicator.errors import HydrationError
 from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.outcome import Failed, Replicated, Skipped
 from consumer_replicator.parts import Part
+from consumer_replicator.plan import DeletePolicy
 from consumer_replicator.principals import ATTEMPTS, CONNECT_TIMEOUT, READ_TIMEOUT, Principals, role_session_name
 from consumer_replicator.queue import Message
+from consumer_replicator.setting_rules import Secret
 from consumer_replicator.settings import Settings
 from consumer_replicator.source import Source
 from tests.consumer.fake_aws import KEY_ARN, PRODUCER, REPLICA, SOURCE, TABLE
@@ -39,14 +41,14 @@ SETTINGS = Settings(
     source_bucket=SOURCE,
     source_account_id=PRODUCER,
     source_role_arn=ROLE,
-    source_external_id=EXTERNAL_ID,
+    source_external_id=Secret(EXTERNAL_ID),
     replica_bucket=REPLICA,
     replica_account_id="222222222222",
     replica_kms_key_arn=KEY_ARN,
     manifest_table=TABLE,
     queue_url=QUEUE_URL,
     dead_letter_queue_url=DEAD_URL,
-    delete_policy="mirror",
+    delete_policy=DeletePolicy.MIRROR,
 )
 HOUR = timedelta(hours=1)
 IDENTITY = SourceIdentity("v1", "e1", 1_790_000_000, 4)

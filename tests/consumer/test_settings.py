@@ -1,12 +1,18 @@
 """The environment is read once, and every problem in it is told at once, without a secret."""
 
+import json
+import logging
 import traceback
+from dataclasses import MISSING, FrozenInstanceError, asdict, fields
 
 import pytest
-from pydantic import SecretStr
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from consumer_replicator import settings_contract
 from consumer_replicator.parts import MIN_PART_BYTES
 from consumer_replicator.plan import DeletePolicy
+from consumer_replicator.setting_rules import Secret
 from consumer_replicator.settings import (
     CLOCK_MARGIN_SECONDS,
     ENVIRONMENT,
@@ -15,6 +21,8 @@ from consumer_replicator.settings import (
     Settings,
     SettingsError,
     TransferSettings,
+    rule_of,
+    variable,
 )
 from producer_events.scope import OutOfScope, Scope
 
@@ -41,6 +49,10 @@ EMPTY = {  # as the template sets what nobody filled in
 
 def read(**changed):
     return Settings.from_environment({**LEAST, **{f"HYDRATION_{name}": value for name, value in changed.items()}})
+
+
+def names(kind):
+    return [each.name for each in fields(kind)]
 
 
 def problems(environment):
@@ -78,7 +90,7 @@ def test_the_defaults_are_those_of_the_product():
 
 
 def test_every_field_has_one_variable_and_variables_of_others_are_left_alone():
-    assert set(ENVIRONMENT.values()) == {f"HYDRATION_{name.upper()}" for name in Settings.model_fields}
+    assert set(ENVIRONMENT.values()) == {f"HYDRATION_{name.upper()}" for name in names(Settings)}
     assert Settings.from_environment({**LEAST, "PATH": "/bin", "AWS_REGION": "us-east-1"}) == read()
 
 
@@ -207,9 +219,16 @@ def test_each_variable_takes_what_lies_within_its_bounds_and_nothing_beyond(name
 def test_the_external_id_is_in_no_message_and_no_text_form(external_id):
     assert problems_with(SOURCE_EXTERNAL_ID=external_id, TOMBSTONE_DAYS="soon")
     settings = read()
-    assert settings.source_external_id == SecretStr(EXTERNAL_ID)
-    for text in (repr(settings), str(settings), f"{settings}", str(settings.model_dump()), settings.model_dump_json()):
+    assert settings.source_external_id == Secret(EXTERNAL_ID)
+    assert settings.source_external_id.get_secret_value() == EXTERNAL_ID
+    logged = logging.LogRecord("name", logging.INFO, "path", 1, "%s %r", (settings, settings), None).getMessage()
+    for text in (logged, f"{settings}", str(asdict(settings)), json.dumps(asdict(settings), default=str)):
         assert EXTERNAL_ID not in text
+
+
+def test_secrets_are_equal_where_their_texts_are():
+    assert {Secret("a"), Secret("a"), Secret("b")} == {Secret("a"), Secret("b")}
+    assert Secret("a") != "a"
 
 
 def test_a_short_external_id_is_refused():
@@ -224,7 +243,7 @@ def test_a_confirm_waits_longer_than_any_invocation_lives():
 
 
 def test_settings_do_not_change_once_read():
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(FrozenInstanceError):
         read().delete_policy = DeletePolicy.MIRROR
 
 
@@ -242,8 +261,8 @@ def test_the_transfer_function_reads_what_the_replicator_reads_and_more():
     """So that both judge by the same scope, policy and table."""
     assert ENVIRONMENT.items() < TRANSFER_ENVIRONMENT.items()
     settings = read_transfer(DELETE_POLICY="mirror")
-    shared = settings.model_dump(include=set(Settings.model_fields))
-    assert shared == read(DELETE_POLICY="mirror").model_dump()
+    shared = {name: getattr(settings, name) for name in names(Settings)}
+    assert Settings(**shared) == read(DELETE_POLICY="mirror")
 
 
 def test_the_transfer_function_s_defaults_are_those_of_the_product():
@@ -256,7 +275,7 @@ def test_the_transfer_function_s_defaults_are_those_of_the_product():
 
 
 def test_every_field_of_the_transfer_function_has_one_variable():
-    assert set(TRANSFER_ENVIRONMENT.values()) == {f"HYDRATION_{name.upper()}" for name in TransferSettings.model_fields}
+    assert set(TRANSFER_ENVIRONMENT.values()) == {f"HYDRATION_{name.upper()}" for name in names(TransferSettings)}
 
 
 def test_the_replicator_does_without_what_only_the_transfer_function_needs():
@@ -286,3 +305,85 @@ def test_each_variable_of_the_transfer_function_keeps_to_its_bounds(name, good, 
     for value in bad:
         with pytest.raises(SettingsError, match=rf"^The environment is not usable:\n  HYDRATION_{name}: .+$"):
             read_transfer(**{name: value})
+
+
+# -- the plain reader against the model ----------------------------------------------------------------------------
+
+KINDS = pytest.mark.parametrize("kind", [Settings, TransferSettings])
+WHOLE = {**LEAST, **RANGES}
+TEXTS = (
+    st.sampled_from(
+        ["", " ", "0", "00", "007", "+5", "-0", "1_0", " 16 ", "16.0", "1e1", "\u0661", "5242880", "9" * 19]
+    )
+    | st.sampled_from(
+        ["retain", "mirror", "stream", "server-side", "preserve", "GLACIER_IR", "a,b", '["a,b"]', "[", "*"]
+    )
+    | st.sampled_from(
+        [*WHOLE.values(), "source-bucket\n", "\u0661" * 12, "arn:\u00e4:iam::111111111111:role/r", "\udcff" * 16]
+    )
+    | st.integers(-1, 2**70).map(str)
+    | st.text(max_size=20)
+)
+
+
+@st.composite
+def environments(draw):
+    """What the template could set, with a few variables changed to anything, and a few left out."""
+    found = dict(WHOLE)
+    for name in draw(st.lists(st.sampled_from(list(TRANSFER_ENVIRONMENT.values())), unique=True, max_size=4)):
+        found.pop(name, None)
+        value = draw(st.none() | TEXTS)
+        found |= {} if value is None else {name: value}
+    return found
+
+
+def by_the_model(kind, environment):
+    texts = {name: environment[variable(name)] for name in names(kind) if variable(name) in environment}
+    return kind(**settings_contract.validated(kind, texts))
+
+
+@KINDS
+def test_the_settings_of_a_template_are_read_without_the_model_and_as_it_would(kind, monkeypatch):
+    expected = by_the_model(kind, {**WHOLE, **EMPTY})
+    monkeypatch.setattr(settings_contract, "validated", lambda *_: pytest.fail("asked the model"))
+    assert kind.from_environment({**WHOLE, **EMPTY}) == expected
+
+
+@KINDS
+@given(environment=environments())
+@example(environment={**WHOLE, "HYDRATION_SOURCE_BUCKET": "source-bucket\n"})
+def test_an_environment_is_read_or_refused_as_the_model_says(kind, environment):
+    try:
+        expected = by_the_model(kind, environment)
+    except SettingsError as refused:
+        expected = str(refused)
+    if not isinstance(expected, str) and expected.contradictions():
+        expected = "\n".join(
+            ["The environment is not usable:", *(f"  settings: {each}" for each in expected.contradictions())]
+        )
+    try:
+        found = kind.from_environment(environment)
+    except SettingsError as refused:
+        found = str(refused)
+    assert found == expected
+
+
+@KINDS
+@given(text=TEXTS)
+def test_what_a_rule_reads_plainly_the_model_reads_alike(kind, text):
+    texts = {name: WHOLE[variable(name)] for name in names(kind) if variable(name) in WHOLE}
+    for each in fields(kind):
+        try:
+            plain = rule_of(each).read(text)
+        except ValueError:
+            continue
+        read = settings_contract.validated(kind, {**texts, each.name: text})
+        assert (read[each.name], type(read[each.name])) == (plain, type(plain))
+
+
+@KINDS
+def test_a_default_is_allowed_where_it_is_given(kind):
+    """So that leaving a variable out and setting it to its default are the same."""
+    for each in fields(kind):
+        if each.default is not MISSING and each.default not in ((), None):
+            assert rule_of(each).read(str(each.default)) == each.default

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import MISSING, fields
 from fnmatch import fnmatchcase
 
 import pytest
@@ -85,15 +86,15 @@ def test_the_settings_accept_the_templates_defaults():
 
 
 def test_the_templates_defaults_are_the_settings_defaults():
-    defaults = {name: field.default for name, field in Settings.model_fields.items() if not field.is_required()}
+    defaults = {each.name: each.default for each in fields(Settings) if each.default is not MISSING}
     found = settings()
     assert {name: getattr(found, name) for name in defaults} == defaults
 
 
 def test_the_templates_defaults_of_reconcile_are_the_settings_defaults():
-    found, fields = settings(TransferSettings), TransferSettings.model_fields
+    found, defaults = settings(TransferSettings), {each.name: each.default for each in fields(TransferSettings)}
     for name in ("lag_objective_seconds", "breaker_deletes", "breaker_share_percent", "sweep_hours", "settle_seconds"):
-        assert getattr(found, name) == fields[name].default
+        assert getattr(found, name) == defaults[name]
 
 
 def test_the_transfer_functions_settings_follow_their_parameters():

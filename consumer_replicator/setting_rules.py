@@ -1,0 +1,119 @@
+"""What the text of an environment variable may be, a rule for each kind of setting. Pure.
+
+A rule reads the plain spelling of a value, the one that the template writes. Of any other text it says nothing:
+`settings_contract` admits it, or tells what is wrong with it.
+"""
+
+import re
+from collections.abc import Collection
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class InDoubt(ValueError):
+    """Not a plain spelling, which need not mean that it is not allowed."""
+
+
+class Secret:
+    """Text that is in no message, no log line and no other text form of what holds it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def get_secret_value(self) -> str:
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret('**********')"
+
+
+class Text(NamedTuple):
+    """Text that matches `pattern`, with so many characters, both bounds included."""
+
+    pattern: str = ""
+    shortest: int = 0
+    longest: int | None = None
+
+    def read(self, text: str) -> str:
+        fits = self.shortest <= len(text) and (self.longest is None or len(text) <= self.longest)
+        if not fits or not text.isascii() or "\n" in text or not re.match(self.pattern, text, re.ASCII):
+            raise InDoubt
+        return text
+
+
+class Hidden(NamedTuple):
+    """A secret of at least so many characters."""
+
+    shortest: int
+
+    def read(self, text: str) -> Secret:
+        if not text.isascii() or len(text) < self.shortest:
+            raise InDoubt
+        return Secret(text)
+
+
+class Whole(NamedTuple):
+    """A whole number, both bounds included. `besides`: a number that is allowed outside them."""
+
+    least: int
+    most: int | None = None
+    besides: int | None = None
+
+    def allows(self, number: int) -> bool:
+        inside = self.least <= number and (self.most is None or number <= self.most)
+        return inside or number == self.besides
+
+    def read(self, text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= 18) or not self.allows(int(text)):
+            raise InDoubt
+        return int(text)
+
+
+class WholeOrNone(NamedTuple):
+    """A whole number of at least `least`; None where the variable is empty."""
+
+    least: int
+
+    def read(self, text: str) -> int | None:
+        return Whole(self.least).read(text) if text else None
+
+
+class Entries(NamedTuple):
+    """Texts, comma-separated, or JSON where an entry has a comma."""
+
+    def read(self, text: str) -> tuple[str, ...]:
+        if not text.isascii() or text.lstrip().startswith("["):
+            raise InDoubt
+        return tuple(entry for entry in text.split(",") if entry)
+
+
+class OneOf(NamedTuple):
+    """A member of `kind`, by its value."""
+
+    kind: type[StrEnum]
+
+    def read(self, text: str) -> StrEnum:
+        return self.kind(text)
+
+
+class OneOfThese(NamedTuple):
+    """`usual`, or one of `others`."""
+
+    usual: str
+    others: Collection[str]
+
+    def read(self, text: str) -> str:
+        if text != self.usual and text not in self.others:
+            raise InDoubt
+        return text
+
+
+Rule = Text | Hidden | Whole | WholeOrNone | Entries | OneOf | OneOfThese
