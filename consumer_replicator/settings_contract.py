@@ -48,7 +48,7 @@ def validated(kind: type[Settings], texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 @cache
-def model(kind: type[Settings]) -> type[BaseModel]:
+def model(kind: type[Any]) -> type[BaseModel]:
     """One field per setting; what the settings say of each other is not in it."""
     given: dict[str, Any] = {
         each.name: (_annotation(rule_of(each)), ... if each.default is MISSING else each.default)
