@@ -17,7 +17,7 @@ from consumer_replicator.hint import Hint
 from consumer_replicator.manifest import Manifest
 from consumer_replicator.outcome import Deleted, Failed, Outcome, Replicated, Skipped, SkipReason, TagsReplicated
 from consumer_replicator.plan import DeletePolicy, ReplicaSeen, View
-from consumer_replicator.proof import Proof
+from consumer_replicator.proof import proof_of
 from consumer_replicator.queue import Queue
 from consumer_replicator.replica import Replica, Writing
 from consumer_replicator.row import ReplicaVersion, Row, State, generation_of, successor, touched
@@ -102,6 +102,7 @@ class Converger:
                         slow=slow,
                         seen=seen,
                         ripe=row is not None and self._wait(row) <= 0,
+                        checksum=found.checksum if found else None,
                     ),
                     found,
                     deadline,
@@ -194,7 +195,9 @@ class Converger:
         return Replicated(
             size=found.identity.size,
             lag=self._lag(view.hint),
+            proof=copied.proof,
             parts=copied.parts,
+            retries=copied.retries,
             tags_denied=tags_now.denied,
             missing_metadata=found.missing_metadata,
         ), row
@@ -203,9 +206,15 @@ class Converger:
         tags_now = tags.wanted(self._source, found, view.hint, view.row)
         if not tags_now.denied:  # those that the stopped copier gave it are not known
             self._replica.set_tags(view.hint.key, version, tags_now.values)
-        row = self._commit_live(view, found, Copied(version, None, Proof.SIZE_ONLY), tags_now)
+        stored = view.seen.checksum if view.seen else None
+        proof = proof_of(stored, found.checksum)
+        row = self._commit_live(view, found, Copied(version, stored, proof), tags_now)
         return Replicated(
-            size=found.identity.size, lag=self._lag(view.hint), adopted=True, tags_denied=tags_now.denied
+            size=found.identity.size,
+            lag=self._lag(view.hint),
+            proof=proof,
+            adopted=True,
+            tags_denied=tags_now.denied,
         ), row
 
     def _commit_live(self, view: View, found: SourceObject, copied: Copied, tags_now: Tags) -> Row:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from consumer_replicator.proof import Proof
+
 
 class SkipReason(StrEnum):
     OUT_OF_SCOPE = "out-of-scope"
@@ -17,12 +19,17 @@ class SkipReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Replicated:
-    """The replica was made, or an unrecorded one adopted. `size` in bytes, `lag` in seconds (None: no event time)."""
+    """The replica was made, or an unrecorded one adopted. `size` in bytes, `lag` in seconds (None: no event time).
+
+    `retries`: how often some of its bytes had to be read or sent again.
+    """
 
     size: int
     lag: float | None
+    proof: Proof
     adopted: bool = False
     parts: int = 0
+    retries: int = 0
     tags_denied: bool = False
     missing_metadata: int = 0
 

@@ -23,6 +23,8 @@ plain hint and cancel, and when it is too early it delays itself again instead o
 from dataclasses import dataclass
 from enum import StrEnum
 
+from consumer_replicator.checksum import Checksum
+from consumer_replicator.checksum import compare as compare_checksums
 from consumer_replicator.hint import Hint
 from consumer_replicator.identity import Sameness, SourceIdentity, compare
 from consumer_replicator.outcome import SkipReason
@@ -37,16 +39,24 @@ class DeletePolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSeen:
-    """What HEAD saw: the replica and its provenance (`source` token and the row generation its writer had read)."""
+    """What HEAD saw: the replica and its provenance (`source` token and the row generation its writer had read).
+
+    `size` in bytes; `checksum` as S3 stored it.
+    """
 
     version: ReplicaVersion
     source: str | None = None
     generation: int | None = None
+    size: int | None = None
+    checksum: Checksum | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that one pass has read. `ripe`: the longest possible invocation has passed since the tombstone."""
+    """All that one pass has read. `ripe`: the longest possible invocation has passed since the tombstone.
+
+    `checksum`: the source object's, as S3 stored it.
+    """
 
     hint: Hint
     row: Row | None
@@ -55,6 +65,7 @@ class View:
     slow: bool = False
     seen: ReplicaSeen | None = None
     ripe: bool = False
+    checksum: Checksum | None = None
 
     @property
     def expected(self) -> ReplicaVersion | None:
@@ -189,9 +200,12 @@ def _made_from(seen: ReplicaSeen, source: SourceIdentity, view: View) -> bool:
     """Whether a replica found without its row can be trusted.
 
     After a cancelled delete a DELETE with the old ETag may still be on its way: then only an object written under this
-    very generation counts. So does a copy that was asked for although the old one is current.
+    very generation counts. So does a copy that was asked for although the old one is current. Whatever its
+    provenance says, bytes that S3 knows to be others are never taken.
     """
-    if seen.source != source.token():
+    if seen.source != source.token() or seen.size not in (None, source.size):
+        return False
+    if compare_checksums(seen.checksum, view.checksum) is Sameness.DIFFERENT:
         return False
     in_doubt = view.hint.force or (view.row is not None and view.row.state in (State.PENDING, State.DELETING))
     return not in_doubt or seen.generation == generation_of(view.row)

@@ -7,12 +7,12 @@ Conditional writes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/condit
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, unquote_plus, urlencode
 
 from botocore.exceptions import ClientError
 
-from consumer_replicator import errors
+from consumer_replicator import checksum, errors
 from consumer_replicator.aws_errors import code_of, translated
 from consumer_replicator.carried import (
     PROVENANCE_GENERATION,
@@ -21,14 +21,26 @@ from consumer_replicator.carried import (
     storage_class,
     with_provenance,
 )
-from consumer_replicator.checksum import Checksum
-from consumer_replicator.errors import ReplicaMoved
+from consumer_replicator.checksum import COMPOSITE, FULL_OBJECT, Checksum, Running
+from consumer_replicator.errors import HydrationError, ReplicaMoved
 from consumer_replicator.identity import NO_VERSION
 from consumer_replicator.plan import ReplicaSeen
 from consumer_replicator.row import ReplicaVersion
 
 EXPIRES = "s3-hydration-expires"
 NO_UPLOAD = frozenset({"NoSuchUpload", "404"})
+
+
+class Readable(Protocol):
+    """A body of `size` bytes that is read once, in order. A client cannot send it a second time."""
+
+    @property
+    def size(self) -> int: ...
+
+    def readinto(self, view: memoryview, /) -> int: ...
+
+
+type Body = bytes | bytearray | Readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +61,13 @@ class Writing:
 
 @dataclass(frozen=True, slots=True)
 class UploadedPart:
+    """`retries`: how often its bytes had to be read or sent again."""
+
     number: int
     size: int
     etag: str
     checksum: Checksum
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +98,7 @@ class Replica:
         """
         with translated("replica"):
             try:
-                answer = self._s3.head_object(Key=key, **self._where)
+                answer = self._s3.head_object(Key=key, ChecksumMode="ENABLED", **self._where)
             except ClientError as error:
                 if code_of(error) in errors.ABSENT:
                     return None
@@ -93,9 +108,11 @@ class Replica:
             version=_version(answer),
             source=answer["Metadata"].get(PROVENANCE_SOURCE),
             generation=int(generation) if generation.isdecimal() and generation.isascii() else None,
+            size=answer["ContentLength"],
+            checksum=checksum.from_answer(answer),
         )
 
-    def put(self, writing: Writing, body: bytes, checksum: Checksum) -> ReplicaVersion:
+    def put(self, writing: Writing, body: Body, sent: Checksum | Running) -> ReplicaVersion:
         """Writes the replica in one request; S3 refuses a body that does not have this checksum.
 
         :raises ReplicaMoved: the replica is not the expected one.
@@ -104,8 +121,8 @@ class Replica:
         with self._conditional():
             answer = self._s3.put_object(
                 Body=body,
-                ContentLength=len(body),
-                **checksum.parameter(),
+                ContentLength=_size(body),
+                **_checksummed(sent),
                 **self._attributes(writing),
                 **writing.condition,
             )
@@ -126,28 +143,65 @@ class Replica:
             attributes[EXPIRES] = writing.carried.expires
         return attributes
 
-    def open_upload(self, writing: Writing, algorithm: str) -> str:
-        """Opens a multipart upload with a full-object checksum of this CRC algorithm; its upload id."""
+    def open_upload(self, writing: Writing, algorithm: str, checksum_type: str = FULL_OBJECT) -> str:
+        """Opens a multipart upload whose checksum is to be of this algorithm and type; its upload id."""
         with translated("replica"):
             answer = self._s3.create_multipart_upload(
-                ChecksumAlgorithm=algorithm, ChecksumType="FULL_OBJECT", **self._attributes(writing)
+                ChecksumAlgorithm=algorithm, ChecksumType=checksum_type, **self._attributes(writing)
             )
         return str(answer["UploadId"])
 
-    def upload_part(self, key: str, upload_id: str, number: int, body: bytes, checksum: Checksum) -> UploadedPart:
-        with translated("replica"):
+    def upload_part(self, key: str, upload_id: str, number: int, body: Body, sent: Checksum | Running) -> UploadedPart:
+        """Uploads one part; S3 refuses a body that does not have this checksum.
+
+        :raises ReplicaMoved: the upload is gone.
+        :raises HydrationError: everything else.
+        """
+        with self._conditional():
             answer = self._s3.upload_part(
-                Key=key, UploadId=upload_id, PartNumber=number, Body=body, **checksum.parameter(), **self._where
+                Key=key,
+                UploadId=upload_id,
+                PartNumber=number,
+                Body=body,
+                ContentLength=_size(body),
+                **_checksummed(sent),
+                **self._where,
             )
-        return UploadedPart(number, len(body), answer["ETag"], checksum)
+        known = sent.checksum() if isinstance(sent, Running) else sent
+        return UploadedPart(number, _size(body), answer["ETag"], known)
+
+    def list_parts(self, key: str, upload_id: str) -> list[UploadedPart]:
+        """The parts that an upload has, in the order of their numbers.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html
+
+        :raises ReplicaMoved: the upload is gone.
+        :raises HydrationError: everything else.
+        """
+        found: list[UploadedPart] = []
+        request: dict[str, Any] = {"Key": key, "UploadId": upload_id, **self._where}
+        while True:
+            with self._conditional():
+                answer = self._s3.list_parts(**request)
+            found += [_uploaded(part) for part in answer.get("Parts", [])]
+            if not answer.get("IsTruncated"):
+                return found
+            request["PartNumberMarker"] = answer["NextPartNumberMarker"]
 
     def complete_upload(
-        self, writing: Writing, upload_id: str, uploaded: list[UploadedPart], checksum: Checksum
+        self,
+        writing: Writing,
+        upload_id: str,
+        uploaded: list[UploadedPart],
+        whole: Checksum,
     ) -> ReplicaVersion:
         """Makes the upload the replica, if the replica is still the expected one and the whole has this checksum.
 
+        S3 checks a FULL_OBJECT one; a COMPOSITE one it makes itself, of the parts' checksums, which it checks.
+
         :raises ReplicaMoved: 412, or 409, which asks for the whole upload again.
         """
+        checked = {"ChecksumType": COMPOSITE} if whole.parts else {"ChecksumType": FULL_OBJECT, **whole.parameter()}
         with self._conditional():
             answer = self._s3.complete_multipart_upload(
                 Key=writing.key,
@@ -157,9 +211,8 @@ class Replica:
                         {"PartNumber": part.number, "ETag": part.etag, **part.checksum.parameter()} for part in uploaded
                     ]
                 },
-                ChecksumType="FULL_OBJECT",
                 MpuObjectSize=sum(part.size for part in uploaded),
-                **checksum.parameter(),
+                **checked,
                 **writing.condition,
                 **self._where,
             )
@@ -235,6 +288,22 @@ class Replica:
                 if code_of(error) in errors.CONDITION_FAILED | errors.ABSENT | {"NoSuchUpload"}:
                     raise ReplicaMoved(error.operation_name) from error
                 raise
+
+
+def _size(body: Body) -> int:
+    return len(body) if isinstance(body, bytes | bytearray) else body.size
+
+
+def _checksummed(sent: Checksum | Running) -> dict[str, Any]:
+    """A checksum that is known goes into a header; a running one follows the body as a trailer (see `lean`)."""
+    return {"TrailingChecksum": sent} if isinstance(sent, Running) else dict(sent.parameter())
+
+
+def _uploaded(part: Mapping[str, Any]) -> UploadedPart:
+    known = checksum.from_answer(part)
+    if known is None:
+        raise HydrationError("unexpected", f"Part {part['PartNumber']} is listed without a checksum.")
+    return UploadedPart(part["PartNumber"], part["Size"], part["ETag"], known)
 
 
 def _version(answer: Mapping[str, Any]) -> ReplicaVersion:

@@ -48,7 +48,7 @@ class Row:
 
     `checksum` is the source's stored checksum, `replica_checksum` the one that S3 stored for the replica, each as text
     ("CRC32:AAAA", COMPOSITE: "CRC32:AAAA-3"); `proof` how the one replica was held against the other. All three are
-    None where they are not known: rows of releases before 0.5 have no proof, and carry the replica's checksum in
+    None where they are not known: rows of before proofs were kept have none, and carry the replica's checksum in
     `checksum` where the source had none.
     """
 

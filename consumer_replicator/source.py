@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.htm
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from consumer_replicator import carried, checksum, errors
 from consumer_replicator.aws_errors import code_of, translated
 from consumer_replicator.carried import Carried
-from consumer_replicator.checksum import Checksum
+from consumer_replicator.checksum import FULL_OBJECT, Checksum
 from consumer_replicator.errors import HydrationError, SourceMoved, TagsDenied
 from consumer_replicator.identity import NO_VERSION, SourceIdentity
 from consumer_replicator.parts import Part
@@ -23,28 +23,66 @@ RESERVED_TAG_PREFIX = "aws:"
 """Tags of AWS itself: readable, but nobody else may write them.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html"""
 
+GONE = errors.ABSENT | errors.CONDITION_FAILED | {"NoSuchVersion"}
+NO_SUCH_PART = frozenset({"400", "416", "501", "InvalidPartNumber", "InvalidRange", "NotImplemented"})
+"""What HeadObject answers where the part is not there, or parts are not told apart at all."""
+
+
+class SourceBody:
+    """The bytes of one answer of GetObject, `size` of them, read once and in order.
+
+    Every method raises HydrationError: `truncated` where they end too early, `connection`, and what the edge knows.
+    `checksum`: the source's own for exactly these bytes, where the answer had one.
+    """
+
+    def __init__(self, raw: Any, size: int, checksum: Checksum | None = None) -> None:
+        self.size = size
+        self.checksum = checksum
+        self._raw = raw
+        self._left = size
+
+    def read(self) -> bytes:
+        """All of them, as new bytes."""
+        with translated("source"):
+            data: bytes = self._raw.read()
+        if len(data) != self.size:
+            raise HydrationError("truncated", f"Read {len(data)} of {self.size} bytes.")
+        return data
+
+    def readinto(self, view: memoryview) -> int:
+        """The next bytes, at least one; 0 only when all were read."""
+        if not self._left:
+            return 0
+        with translated("source"):
+            count: int = self._raw.readinto(view[: self._left])
+        if not count:
+            raise HydrationError("truncated", f"Read {self.size - self._left} of {self.size} bytes.")
+        self._left -= count
+        return count
+
+    def fill(self, view: memoryview) -> None:
+        """All of them, into a buffer of exactly their size."""
+        while view:
+            view = view[self.readinto(view) :]
+
+    def close(self) -> None:
+        with suppress(Exception):  # what is left of a connection is not worth a failure
+            self._raw.close()
+
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
-    """The source's current object, as one GetObject answered. `body` is a stream, unread."""
+    """The source's current object, as one GetObject answered. `body` is unread; `checksum` may be COMPOSITE."""
 
     identity: SourceIdentity
     carried: Carried
     checksum: Checksum | None
     tag_count: int
     missing_metadata: int
-    body: Any
+    body: SourceBody
 
     def read(self) -> bytes:
-        """The whole body.
-
-        :raises HydrationError: `truncated`, `connection`.
-        """
-        with translated("source"):
-            data: bytes = self.body.read()
-        if len(data) != self.identity.size:
-            raise HydrationError("truncated", f"Read {len(data)} of {self.identity.size} bytes.")
-        return data
+        return self.body.read()
 
 
 class Source:
@@ -79,25 +117,70 @@ class Source:
                 raise
             return answer
 
-    def part(self, key: str, identity: SourceIdentity, part: Part) -> bytes:
-        """The bytes of one part, pinned to the very object that `identity` names.
+    @contextmanager
+    def part(self, key: str, identity: SourceIdentity, part: Part, *, by_number: bool = False) -> Iterator[SourceBody]:
+        """The bytes of one part, unread, pinned to the very object that `identity` names.
+
+        `by_number`: the part is expected to be one of those that the source itself was uploaded in, so that its own
+        checksum comes along; where its boundaries turn out to be others, the range is read without one.
 
         :raises SourceMoved: that object is gone or replaced.
         :raises HydrationError: everything else.
         """
-        version = identity.pinned_version
-        pin = {"VersionId": version} if version else {"IfMatch": f'"{identity.etag}"'}
+        body = self._numbered(key, identity, part) if by_number else None
+        body = body or self._ranged(key, identity, part)
+        try:
+            yield body
+        finally:
+            body.close()
+
+    def _ranged(self, key: str, identity: SourceIdentity, part: Part) -> SourceBody:
+        answer = self._pinned(key, identity, Range=f"bytes={part.first}-{part.last}")
+        if answer["ContentLength"] != part.size:
+            answer["Body"].close()
+            raise HydrationError("truncated", f"Part {part.number}: {answer['ContentLength']} of {part.size} bytes.")
+        return SourceBody(answer["Body"], part.size)
+
+    def _numbered(self, key: str, identity: SourceIdentity, part: Part) -> SourceBody | None:
+        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestParameters"""
+        try:
+            answer = self._pinned(key, identity, PartNumber=part.number, ChecksumMode="ENABLED")
+        except SourceMoved:  # or merely no such part: the range will tell
+            return None
+        if answer.get("ContentRange") == f"bytes {part.first}-{part.last}/{identity.size}":
+            own = checksum.from_answer({**answer, "ChecksumType": FULL_OBJECT})  # the type is told of the object
+            return SourceBody(answer["Body"], part.size, own)
+        answer["Body"].close()
+        return None
+
+    def _pinned(self, key: str, identity: SourceIdentity, **what: Any) -> Mapping[str, Any]:
         with translated("source"):
             try:
-                answer = self._s3.get_object(Key=key, Range=f"bytes={part.first}-{part.last}", **pin, **self._where)
+                answer: Mapping[str, Any] = self._s3.get_object(Key=key, **what, **_pin(identity), **self._where)
             except ClientError as error:
-                if code_of(error) in errors.ABSENT | errors.CONDITION_FAILED | {"NoSuchVersion", "InvalidRange"}:
+                if code_of(error) in GONE | {"InvalidRange", "InvalidPartNumber", "416"}:
                     raise SourceMoved(f"{error.operation_name}: {code_of(error)}") from error
                 raise
-            data: bytes = answer["Body"].read()
-        if len(data) != part.size:
-            raise HydrationError("truncated", f"Part {part.number}: read {len(data)} of {part.size} bytes.")
-        return data
+            return answer
+
+    def uploaded_part(self, key: str, identity: SourceIdentity, number: int) -> int | None:
+        """How many bytes the part had that the object was uploaded with under this number; None if that cannot be told.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+
+        :raises SourceMoved: that object is gone or replaced.
+        :raises HydrationError: everything else.
+        """
+        with translated("source"):
+            try:
+                answer = self._s3.head_object(Key=key, PartNumber=number, **_pin(identity), **self._where)
+            except ClientError as error:
+                if code_of(error) in NO_SUCH_PART:
+                    return None
+                if code_of(error) in GONE:
+                    raise SourceMoved(f"{error.operation_name}: {code_of(error)}") from error
+                raise
+        return int(answer["ContentLength"]) if "PartsCount" in answer else None
 
     def tags(self, key: str, identity: SourceIdentity) -> dict[str, str]:
         """The object's tags, without those that only AWS may write.
@@ -119,6 +202,11 @@ class Source:
         return {tag["Key"]: tag["Value"] for tag in answer["TagSet"] if not tag["Key"].startswith(RESERVED_TAG_PREFIX)}
 
 
+def _pin(identity: SourceIdentity) -> dict[str, str]:
+    version = identity.pinned_version
+    return {"VersionId": version} if version else {"IfMatch": f'"{identity.etag}"'}
+
+
 def _source_object(answer: Mapping[str, Any]) -> SourceObject:
     version = answer.get("VersionId")
     return SourceObject(
@@ -132,5 +220,5 @@ def _source_object(answer: Mapping[str, Any]) -> SourceObject:
         checksum=checksum.from_answer(answer),
         tag_count=answer.get("TagCount", 0),
         missing_metadata=answer.get("MissingMeta", 0),
-        body=answer["Body"],
+        body=SourceBody(answer["Body"], answer["ContentLength"]),
     )

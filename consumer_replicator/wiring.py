@@ -31,6 +31,8 @@ def replicator(settings: Settings, who: Principals) -> Batch:
         threshold=settings.multipart_threshold_bytes,
         max_bytes=settings.max_object_bytes,
         part_concurrency=settings.part_concurrency,
+        held_bytes=settings.max_object_bytes,  # botocore's client sends no stream that it cannot rewind
+        stream_from=settings.max_object_bytes,
     )
     converger = Converger(
         source,

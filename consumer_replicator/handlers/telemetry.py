@@ -86,6 +86,8 @@ def measures(each: Done) -> list[tuple[str, MetricUnit, float]]:
                 found.append(("ReplicationLag", SECONDS, round(copy.lag, 3)))
             if copy.missing_metadata:
                 found.append(("MetadataMissing", COUNT, copy.missing_metadata))
+            if copy.retries:
+                found.append(("CopyRetries", COUNT, copy.retries))
         case TagsReplicated():
             found.append(("TagsReplicated", COUNT, 1))
         case Deleted():
@@ -121,6 +123,8 @@ def _is_told_again(answer: Mapping[str, Any]) -> bool:
 def classified(each: Done) -> tuple[str, str, str] | None:
     """The metric of one outcome that is told apart by a dimension: (metric, dimension, value)."""
     match each.outcome:
+        case Replicated() as copy:
+            return "ReplicasProven", "proof", copy.proof.value
         case Skipped(reason):
             return "ObjectsSkipped", "reason", reason.value
         case Failed(code, _, final) if final or FAILURE_CODES[code].error_class is not ErrorClass.BAD_INPUT:
@@ -137,6 +141,7 @@ def facts(each: Done) -> dict[str, Any]:
     match each.outcome:
         case Replicated() as copy:
             found |= {"bytes": copy.size, "lag": copy.lag, "parts": copy.parts, "adopted": copy.adopted}
+            found |= {"proof": copy.proof.value, "retries": copy.retries}
         case TagsReplicated(lag):
             found |= {"lag": lag}
         case Skipped(reason, detail):

@@ -505,10 +505,10 @@ class FakeS3(_Client):
             if last >= len(version.body):
                 raise refuse(operation, "InvalidArgument", 400)
             body = self.world.copied(version.body[first : last + 1])
-            algorithm = upload["parameters"]["ChecksumAlgorithm"]
-            upload["parts"][parameters["PartNumber"]] = body
-            found = {"ETag": f'"part-{parameters["PartNumber"]}"'}
-            return {"CopyPartResult": found | checksum.of(body, algorithm).parameter()}
+            found = checksum.of(body, upload["parameters"]["ChecksumAlgorithm"])
+            etag = f'"{next(self.world.numbers):032x}"'
+            upload["parts"][parameters["PartNumber"]] = UploadedPart(body, etag, found)
+            return {"CopyPartResult": {"ETag": etag, **found.parameter()}}
 
         return self._step("UploadPartCopy", parameters["Key"], act)
 

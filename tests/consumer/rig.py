@@ -33,6 +33,7 @@ class Rig:
         threshold: int = 5 * MIB,
         max_bytes: int = 64 * MIB,
         max_receive_count: int = 5,
+        held_bytes: int = 16 * MIB,
     ) -> None:
         self.world = world
         self.scope = scope or Scope()
@@ -41,7 +42,14 @@ class Rig:
         self.manifest = Manifest(world.dynamodb(), TABLE, SOURCE, 16, 30)
         queue = Queue(world.sqs(), QUEUE, DLQ, SOURCE)
         copier = Copier(
-            source, replica, threshold=threshold, max_bytes=max_bytes, part_concurrency=4, part_bytes=5 * MIB
+            source,
+            replica,
+            threshold=threshold,
+            max_bytes=max_bytes,
+            part_concurrency=4,
+            part_bytes=5 * MIB,
+            held_bytes=held_bytes,
+            pause=lambda _seconds: None,
         )
         self.converger = Converger(
             source,

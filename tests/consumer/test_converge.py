@@ -9,6 +9,7 @@ from consumer_replicator.errors import HydrationError
 from consumer_replicator.hint import Hint
 from consumer_replicator.outcome import Deleted, Failed, Outcome, Replicated, Skipped, SkipReason, TagsReplicated
 from consumer_replicator.plan import DeletePolicy
+from consumer_replicator.proof import Proof
 from consumer_replicator.row import State
 from producer_events.scope import Scope
 from tests.consumer.fake_aws import QUEUE, Call, World, refuse
@@ -55,7 +56,7 @@ def archived() -> None:
 
 def test_a_new_object_is_read_written_and_committed(rig: Rig, world: World):
     world.upload("k", b"one", ContentType="text/plain")
-    assert converge(rig) == Replicated(size=3, lag=None)
+    assert converge(rig) == Replicated(3, None, Proof.SOURCE_CHECKSUM)
     assert world.operations() == ["GetItem", "GetObject", "PutObject", "PutItem"]
     rig.assert_covered("k")
     assert world.replica.current("k").attributes["ContentType"] == "text/plain"
@@ -74,7 +75,7 @@ def test_every_key_that_s3_allows_is_carried_verbatim(key: str):
 def test_an_empty_object_and_a_folder_marker_are_objects_too(rig: Rig, world: World):
     for key in ("empty", "folder/"):
         world.upload(key, b"")
-        assert converge(rig, key) == Replicated(size=0, lag=None)
+        assert converge(rig, key) == Replicated(0, None, Proof.SOURCE_CHECKSUM)
         rig.assert_covered(key)
 
 
@@ -111,7 +112,7 @@ def test_a_hint_that_forces_copies_what_is_current(rig: Rig, world: World):
     converge(rig)
     before = world.replica.current("k").etag
     world.calls.clear()
-    assert converge(rig, force=True) == Replicated(size=3, lag=None)
+    assert converge(rig, force=True) == Replicated(3, None, Proof.SOURCE_CHECKSUM)
     assert world.operations() == ["GetItem", "GetObject", "PutObject", "PutItem"]
     assert world.replica.current("k").etag != before
     rig.assert_covered("k")
@@ -190,7 +191,7 @@ def test_a_crash_between_put_and_commit_is_adopted_and_not_copied_again(rig: Rig
     world.after = lambda _call: None
     world.calls.clear()
     outcome = converge(rig, receive_count=2)
-    assert outcome == Replicated(size=3, lag=None, adopted=True)
+    assert outcome == Replicated(3, None, Proof.SOURCE_CHECKSUM, adopted=True)
     assert len(world.mutations) == 1, "the bytes were written twice"
     rig.assert_covered("k")
 
@@ -206,7 +207,7 @@ def test_a_put_whose_answer_was_lost_is_recognised_as_ours(rig: Rig, world: Worl
             raise refuse("PutObject", "PreconditionFailed", 412)
 
     world.after = lose
-    assert converge(rig) == Replicated(size=3, lag=None, adopted=True)
+    assert converge(rig) == Replicated(3, None, Proof.SOURCE_CHECKSUM, adopted=True)
     rig.assert_covered("k")
 
 
@@ -523,7 +524,7 @@ def test_denied_tags_never_block_the_bytes_and_are_counted(rig: Rig, world: Worl
             raise refuse("GetObjectTagging", "AccessDenied", 403)
 
     world.before = deny
-    assert converge(rig) == Replicated(size=3, lag=None, tags_denied=True)
+    assert converge(rig) == Replicated(3, None, Proof.SOURCE_CHECKSUM, tags_denied=True)
     assert world.replica.current("k").tags == {}
     world.before = lambda _call: None
     assert converge(rig) == TagsReplicated(None), "and are caught up with once they may be read"

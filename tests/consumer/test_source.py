@@ -1,6 +1,7 @@
 """The producer's bucket: what is asked of it, and what each of its answers means."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -65,6 +66,14 @@ def wired(aws):
 def read_whole(source):
     with source.current("a key") as found:
         return found.read()
+
+
+def read_part(source, identity, part, *, key="a key", by_number=False):
+    """(its bytes, the source's own checksum of them)"""
+    with source.part(key, identity, part, by_number=by_number) as body:
+        buffer = bytearray(body.size)
+        body.fill(memoryview(buffer))
+        return bytes(buffer), body.checksum
 
 
 # -- the current object ----------------------------------------------------------------------------------------------
@@ -233,7 +242,7 @@ def test_every_key_is_asked_for_by_its_own_path(wired, key):
 def test_a_part_is_a_range_pinned_to_the_very_object(stub, identity, pin):
     source, stubber = stub
     stubber.add_response("get_object", answer(), {**WHERE, "Range": "bytes=4-7", **pin})
-    assert source.part("a key", identity, PART) == b"data"
+    assert read_part(source, identity, PART) == (b"data", None)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +253,7 @@ def test_a_part_of_an_object_that_is_gone_or_replaced_says_so(stub, code, status
     source, stubber = stub
     stubber.add_client_error("get_object", code, http_status_code=status)
     with pytest.raises(SourceMoved, match=code):
-        source.part("a key", VERSIONED, PART)
+        read_part(source, VERSIONED, PART)
 
 
 @pytest.mark.parametrize(("code", "status", "text", "expected"), FAILURES)
@@ -252,7 +261,7 @@ def test_any_other_refusal_of_a_part_is_a_failure(stub, code, status, text, expe
     source, stubber = stub
     stubber.add_client_error("get_object", code, text, http_status_code=status)
     with pytest.raises(HydrationError) as raised:
-        source.part("a key", VERSIONED, PART)
+        read_part(source, VERSIONED, PART)
     assert raised.value.code == expected
 
 
@@ -260,9 +269,91 @@ def test_a_part_of_another_length_comes_back(stub):
     source, stubber = stub
     stubber.add_response("get_object", answer(b"the whole object"))  # a store that ignores Range
     with pytest.raises(HydrationError) as raised:
-        source.part("a key", VERSIONED, PART)
+        read_part(source, VERSIONED, PART)
     assert raised.value.code == "truncated"
-    assert str(raised.value) == "Part 2: read 16 of 4 bytes."
+    assert str(raised.value) == "Part 2: 16 of 4 bytes."
+
+
+def test_a_part_that_breaks_off_comes_back(wired):
+    source, wire = wired
+    wire.answer("GetObject", Answer(b"da", headers={**HEADERS, "Content-Length": "4"}))
+    with pytest.raises(HydrationError) as raised:
+        read_part(source, VERSIONED, PART)
+    assert raised.value.code == "truncated"
+
+
+# -- the parts that the source was uploaded in -------------------------------------------------------------------------
+
+NUMBERED = {**WHERE, "PartNumber": 2, "VersionId": "v1", "ChecksumMode": "ENABLED"}
+RANGED = {**WHERE, "Range": "bytes=4-7", "VersionId": "v1"}
+OF_EIGHT = replace(VERSIONED, size=8)
+
+
+def test_a_part_that_the_source_was_uploaded_in_comes_with_its_own_checksum(stub):
+    source, stubber = stub
+    own = {"ChecksumSHA256": "AAAA", "ChecksumType": "COMPOSITE", "ContentRange": "bytes 4-7/8", "PartsCount": 2}
+    stubber.add_response("get_object", answer(VersionId="v1", **own), NUMBERED)
+    assert read_part(source, OF_EIGHT, PART, by_number=True) == (b"data", Checksum("SHA256", "AAAA"))
+
+
+@pytest.mark.parametrize("where", ["bytes 3-6/8", "bytes 4-7/9", None])
+def test_a_part_with_other_boundaries_is_read_by_its_range_instead(stub, where):
+    source, stubber = stub
+    other = {"ContentRange": where} if where else {}
+    stubber.add_response("get_object", answer(b"else", ChecksumSHA256="AAAA", **other), NUMBERED)
+    stubber.add_response("get_object", answer(), RANGED)
+    assert read_part(source, OF_EIGHT, PART, by_number=True) == (b"data", None)
+
+
+def test_a_part_that_the_source_never_had_is_read_by_its_range(stub):
+    source, stubber = stub
+    stubber.add_client_error("get_object", "InvalidPartNumber", http_status_code=416, expected_params=NUMBERED)
+    stubber.add_response("get_object", answer(), RANGED)
+    assert read_part(source, OF_EIGHT, PART, by_number=True) == (b"data", None)
+
+
+HEAD = {**WHERE, "PartNumber": 1}
+
+
+@pytest.mark.parametrize(
+    ("identity", "pin"), [(VERSIONED, {"VersionId": "v1"}), (UNVERSIONED, {"IfMatch": '"e1"'})], ids=["version", "etag"]
+)
+def test_the_size_of_a_part_is_one_head_pinned_to_the_very_object(stub, identity, pin):
+    source, stubber = stub
+    stubber.add_response("head_object", {"ContentLength": 4, "PartsCount": 2}, {**HEAD, **pin})
+    assert source.uploaded_part("a key", identity, 1) == 4
+
+
+def test_an_object_that_was_not_uploaded_in_parts_has_none(stub):
+    source, stubber = stub
+    stubber.add_response("head_object", {"ContentLength": 8}, {**HEAD, "VersionId": "v1"})
+    assert source.uploaded_part("a key", VERSIONED, 1) is None
+
+
+@pytest.mark.parametrize(("code", "status"), [("416", 416), ("400", 400), ("501", 501)])
+def test_a_store_that_does_not_tell_parts_apart_is_no_failure(stub, code, status):
+    source, stubber = stub
+    stubber.add_client_error("head_object", code, http_status_code=status)
+    assert source.uploaded_part("a key", VERSIONED, 1) is None
+
+
+@pytest.mark.parametrize(("code", "status"), [("404", 404), ("412", 412)])
+def test_the_size_of_a_part_of_an_object_that_is_gone_or_replaced_says_so(stub, code, status):
+    source, stubber = stub
+    stubber.add_client_error("head_object", code, http_status_code=status)
+    with pytest.raises(SourceMoved, match=code):
+        source.uploaded_part("a key", VERSIONED, 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"), [("403", 403, "source-access-denied"), ("503", 503, "aws-error")]
+)
+def test_any_other_refusal_to_tell_the_size_of_a_part_is_a_failure(stub, code, status, expected):
+    source, stubber = stub
+    stubber.add_client_error("head_object", code, http_status_code=status)
+    with pytest.raises(HydrationError) as raised:
+        source.uploaded_part("a key", VERSIONED, 1)
+    assert raised.value.code == expected
 
 
 # -- tags ------------------------------------------------------------------------------------------------------------
@@ -351,10 +442,10 @@ def test_an_object_that_was_deleted_is_absent_and_its_version_still_there_for_pa
     bucket.delete_object(Bucket=SOURCE, Key="k")
     with source.current("k") as found:
         assert found is None
-    assert source.part("k", identity, Part(1, 2, 4)) == b"234"
+    assert read_part(source, identity, Part(1, 2, 4), key="k") == (b"234", None)
     bucket.delete_object(Bucket=SOURCE, Key="k", VersionId=identity.version_id)
     with pytest.raises(SourceMoved):
-        source.part("k", identity, Part(1, 2, 4))
+        read_part(source, identity, Part(1, 2, 4), key="k")
     with pytest.raises(SourceMoved):
         source.tags("k", identity)
 
@@ -366,10 +457,10 @@ def test_a_part_of_a_replaced_object_is_not_read_even_without_versions(emulated)
     source = Source(client, SOURCE, PRODUCER)
     with source.current("k") as found:
         identity = found.identity
-    assert source.part("k", identity, Part(1, 0, 1)) == b"fi"
+    assert read_part(source, identity, Part(1, 0, 1), key="k") == (b"fi", None)
     client.put_object(Bucket=SOURCE, Key="k", Body=b"other")
     with pytest.raises(SourceMoved):
-        source.part("k", identity, Part(1, 0, 1))
+        read_part(source, identity, Part(1, 0, 1), key="k")
 
 
 def test_a_zero_byte_object_is_an_object(bucket):

@@ -10,6 +10,7 @@ from consumer_replicator.errors import FAILURE_CODES, ErrorClass
 from consumer_replicator.handlers.telemetry import Telemetry
 from consumer_replicator.hint import Hint
 from consumer_replicator.outcome import Deleted, Failed, Replicated, Skipped, SkipReason, TagsReplicated
+from consumer_replicator.proof import Proof
 from consumer_replicator.queue import Message
 from tests.odd_keys import ODD_KEYS
 
@@ -71,15 +72,33 @@ def report_run(written):
 
 # -- metrics -----------------------------------------------------------------------------------------------------------
 
+COMPUTED = ("ReplicasProven", ("proof", "computed"))
 METRICS = [
     (
-        Replicated(size=5, lag=1.23456),
-        {("ObjectsReplicated",): [1], ("BytesReplicated",): [5], ("ReplicationLag",): [1.235]},
+        Replicated(5, 1.23456, Proof.COMPUTED),
+        {("ObjectsReplicated",): [1], ("BytesReplicated",): [5], ("ReplicationLag",): [1.235], COMPUTED: [1]},
     ),
-    (Replicated(size=0, lag=None), {("ObjectsReplicated",): [1], ("BytesReplicated",): [0]}),
+    *(
+        (
+            Replicated(0, None, proof),
+            {
+                ("ObjectsReplicated",): [1],
+                ("BytesReplicated",): [0],
+                ("ReplicasProven", ("proof", proof.value)): [1],
+            },
+        )
+        for proof in Proof
+    ),
     (
-        Replicated(size=5, lag=None, tags_denied=True, missing_metadata=2),
-        {("ObjectsReplicated",): [1], ("BytesReplicated",): [5], ("MetadataMissing",): [2], ("TagsDenied",): [1]},
+        Replicated(5, None, Proof.COMPUTED, tags_denied=True, missing_metadata=2, retries=3),
+        {
+            ("ObjectsReplicated",): [1],
+            ("BytesReplicated",): [5],
+            ("MetadataMissing",): [2],
+            ("TagsDenied",): [1],
+            ("CopyRetries",): [3],
+            COMPUTED: [1],
+        },
     ),
     (TagsReplicated(lag=2.0), {("TagsReplicated",): [1]}),
     (Deleted(), {("DeletesApplied",): [1]}),
@@ -109,6 +128,8 @@ UNITS = {
     "TagsDenied": "Count",
     "TagsReplicated": "Count",
     "DeletesApplied": "Count",
+    "CopyRetries": "Count",
+    "ReplicasProven": "Count",
     "ObjectsSkipped": "Count",
     "ObjectsFailed": "Count",
 }
@@ -126,7 +147,7 @@ def test_every_document_is_valid_emf_in_our_namespace_with_the_service_as_its_ba
         assert directive["Namespace"] == "S3Hydration"
         (dimensions,) = directive["Dimensions"]
         assert "service" in dimensions
-        assert set(dimensions) <= {"service", "reason", "code"}
+        assert set(dimensions) <= {"service", "reason", "code", "proof"}
         assert all(isinstance(document[name], str) and document[name] for name in dimensions)
         assert 1 <= len(directive["Metrics"]) <= 100
         for metric in directive["Metrics"]:
@@ -139,7 +160,7 @@ def test_every_document_is_valid_emf_in_our_namespace_with_the_service_as_its_ba
 
 def test_the_metrics_of_a_batch_add_up(report):
     reported = report(
-        *(done(Replicated(size=size, lag=1.0)) for size in (1, 2, 3)),
+        *(done(Replicated(size, 1.0, Proof.COMPUTED)) for size in (1, 2, 3)),
         *(done(Skipped(SkipReason.CURRENT)) for _ in range(4)),
         *(done(Failed("archived", "why", final=True)) for _ in range(5)),
     )
@@ -147,15 +168,17 @@ def test_the_metrics_of_a_batch_add_up(report):
         ("ObjectsReplicated",): [1, 1, 1],
         ("BytesReplicated",): [1, 2, 3],
         ("ReplicationLag",): [1.0, 1.0, 1.0],
+        COMPUTED: [3],
         ("ObjectsSkipped", ("reason", "current")): [4],
         ("ObjectsFailed", ("code", "archived")): [5],
     }
 
 
 def test_a_batch_of_more_outcomes_than_one_document_holds_loses_none(report):
-    reported = report(*(done(Replicated(size=1, lag=0.5)) for _ in range(350)))
+    reported = report(*(done(Replicated(1, 0.5, Proof.COMPUTED)) for _ in range(350)))
     assert len(reported.metrics) > 1
-    assert {name: len(values) for (name,), values in reported.values.items()} == {
+    assert reported.values[COMPUTED] == [350]
+    assert {name: len(values) for (name, *dimension), values in reported.values.items() if not dimension} == {
         "ObjectsReplicated": 350,
         "BytesReplicated": 350,
         "ReplicationLag": 350,
@@ -163,7 +186,7 @@ def test_a_batch_of_more_outcomes_than_one_document_holds_loses_none(report):
 
 
 def test_one_report_leaves_nothing_behind_for_the_next(report):
-    report(done(Failed("archived", "why", final=True)), done(Replicated(size=7, lag=None)))
+    report(done(Failed("archived", "why", final=True)), done(Replicated(7, None, Proof.COMPUTED)))
     assert report(done(Deleted())).values == {("DeletesApplied",): [1]}
     assert report().text == ""
 
@@ -172,10 +195,10 @@ def test_one_report_leaves_nothing_behind_for_the_next(report):
 
 LINES = [
     (
-        Replicated(size=5, lag=1.5, parts=2, adopted=True),
+        Replicated(5, 1.5, Proof.COMPUTED, parts=2, adopted=True, retries=1),
         "INFO",
         "replicated",
-        {"bytes": 5, "lag": 1.5, "parts": 2, "adopted": True},
+        {"bytes": 5, "lag": 1.5, "parts": 2, "adopted": True, "proof": "computed", "retries": 1},
     ),
     (TagsReplicated(lag=2.0), "INFO", "tagsreplicated", {"lag": 2.0}),
     (Deleted(), "INFO", "deleted", {}),
@@ -233,7 +256,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("key", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_key_stays_inside_its_line_in_plain_printable_ascii(report, key):
-    for outcome in (Replicated(size=1, lag=1.0), Failed("unexpected", key, final=False)):
+    for outcome in (Replicated(1, 1.0, Proof.COMPUTED), Failed("unexpected", key, final=False)):
         reported = report(done(outcome, Hint(key, key)))
         assert reported.text.isascii()
         assert all(line.isprintable() for line in reported.text.split("\n"))
