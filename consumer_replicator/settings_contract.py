@@ -35,7 +35,7 @@ from consumer_replicator.setting_rules import (
 from consumer_replicator.settings import Settings, SettingsError, rule_of, variable
 
 
-def validated(kind: type[Settings], texts: Mapping[str, str]) -> dict[str, Any]:
+def validated(kind: type[Any], texts: Mapping[str, str]) -> dict[str, Any]:
     """The values of the fields whose texts are given.
 
     :raises SettingsError: with one line for every problem; never with a value.
