@@ -1,7 +1,8 @@
 """Compares this project with its peers on this machine: `python -m tests.bench` (`make bench`).
 
-Copying, from one endpoint to another on a fast S3 server over TLS: w1, w2, w3. Finding drift between two buckets:
-drift. Every tool in the same run, each from a cold start, in alternating order. Exit codes: 0 measured, 1 could not.
+w1, w2, w3: copying from one endpoint to another on a fast S3 server over TLS. function: the copier in a small function.
+drift: what differs between two buckets. Every tool in the same run, each from a cold start, in alternating order.
+Exit codes: 0 measured, 1 could not.
 """
 
 import argparse
@@ -19,10 +20,11 @@ from tests.bench.copying import contest
 from tests.bench.copying.results import goals, goals_table
 from tests.bench.copying.tools import BOTOCORE, COPIERS
 from tests.bench.copying.workload import WORKLOADS
+from tests.bench.function import emulated
 from tests.bench.peers import TOOLS, BenchError, chosen, versions
 
-DRIFT = "drift"
-NAMES = (*(each.name for each in WORKLOADS), DRIFT)
+FUNCTION, DRIFT = "function", "drift"
+NAMES = (*(each.name for each in WORKLOADS), FUNCTION, DRIFT)
 
 NOTES = (
     "Every run is a process from a cold start; CPU and memory are the tool's own, the server's are in none of them.",
@@ -58,6 +60,7 @@ def main(arguments: list[str]) -> int:
             "runs": asked.runs,
             "scale": asked.scale,
             "copying": copying(asked, out, say),
+            "function": function(asked, out, say),
             "drift": drift(asked, out, say),
         }
     except BenchError as error:
@@ -85,6 +88,15 @@ def copying(asked: argparse.Namespace, out: Console, say: Say) -> list[dict[str,
     if held:
         out.print("", *COPY_NOTES, sep="\n")
     return [each.facts() for each in held]
+
+
+def function(asked: argparse.Namespace, out: Console, say: Say) -> list[dict[str, Any]]:
+    if FUNCTION not in asked.workloads:
+        return []
+    clients = ["product", "botocore"] if asked.with_botocore else ["product"]
+    rows = emulated.measure_function(asked.runs, asked.scale, clients, say)
+    out.print("", emulated.table(rows), "", goals_table(emulated.goals(rows)))
+    return [row.facts() for row in rows]
 
 
 def drift(asked: argparse.Namespace, out: Console, say: Say) -> list[dict[str, Any]]:
