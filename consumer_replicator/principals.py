@@ -1,5 +1,7 @@
 """The two principals, never mixed: the assumed read role for the source, the function's own role for everything else.
 
+The calls that are made for every object go over lean clients (see `lean`), unless a proxy stands between.
+
 One botocore session each; the second borrows the first one's data loader, so that service models are parsed once.
 Role chaining caps the assumed session at one hour, so its credentials refresh themselves and are never kept past their
 expiry. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
@@ -13,16 +15,21 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.session import Session, get_session
 
+from consumer_replicator.lean.dynamodb import LeanDynamoDB
+from consumer_replicator.lean.endpoint import is_direct
+from consumer_replicator.lean.s3 import LeanS3
+
 SESSION_NAME_CHARACTERS = re.compile(r"[^\w+=,.@-]", re.ASCII)
 CONNECT_TIMEOUT = 2
 READ_TIMEOUT = 10
 ATTEMPTS = 4
+LEAN = {"s3": LeanS3, "dynamodb": LeanDynamoDB}
 
 
 class Principals:
     """Makes clients for either principal, each once and lazily. `concurrency` sizes the connection pools.
 
-    `calls`: operations asked for so far, by name; botocore's own retries are not counted.
+    `calls`: operations asked for so far, by name; retries are not counted.
     """
 
     def __init__(self, *, role_arn: str, external_id: str, session_name: str, region: str, concurrency: int) -> None:
@@ -67,12 +74,13 @@ class Principals:
     def _client(self, principal: str, session: Session, service: str) -> Any:
         if (principal, service) not in self._clients:
             client = session.create_client(service, config=self._config)
-            client.meta.events.register("before-call", self._count)
-            self._clients[principal, service] = client
+            client.meta.events.register("before-call", lambda model, **_: self._count(model.name))
+            lean = LEAN.get(service) if is_direct(client) else None
+            self._clients[principal, service] = lean(client, self._count) if lean else client
         return self._clients[principal, service]
 
-    def _count(self, model: Any, **_: Any) -> None:
-        self.calls[model.name] += 1
+    def _count(self, operation: str) -> None:
+        self.calls[operation] += 1
 
 
 def role_session_name(name: str) -> str:

@@ -2,13 +2,17 @@
 
 botocore hands every request to `before-send` handlers first, and takes an AWSResponse from them for the answer: nothing
 goes over the network, and everything up to it (validation, serialising, signing, retries, parsing) is the real thing.
+A lean client's last step is its pool of connections, which is taken from it in the same way.
 """
 
 import io
 from collections import deque
 from dataclasses import dataclass, field
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
+
+from consumer_replicator.lean import connection
+from consumer_replicator.lean.answer_body import Body
 
 
 @dataclass
@@ -21,6 +25,19 @@ class Answer:
     fault: Exception | None = None
 
 
+class _AnyCase(dict):
+    """Headers: the lean clients write all names in lower case, botocore only those that its models do."""
+
+    def __getitem__(self, name):
+        return next(value for known, value in self.items() if known.lower() == name.lower())
+
+    def get(self, name, default=None):
+        return next((value for known, value in self.items() if known.lower() == name.lower()), default)
+
+    def __contains__(self, name):
+        return any(known.lower() == name.lower() for known in self)
+
+
 @dataclass(frozen=True)
 class Sent:
     """One request as it left: `operation` as in the service's model, `headers` as text."""
@@ -31,9 +48,8 @@ class Sent:
 
     @property
     def headers(self):
-        return {
-            name: value.decode() if isinstance(value, bytes) else value for name, value in self.request.headers.items()
-        }
+        named = self.request.headers.items()
+        return _AnyCase({name: value.decode() if isinstance(value, bytes) else value for name, value in named})
 
     @property
     def body(self):
@@ -75,24 +91,58 @@ class Wire:
         self.answers = {}
         for client in clients:
             client.meta.events.register("before-send", self._answer)
+            if hasattr(client, "_service"):
+                client._service.pool = _Pool(self, client.meta.service_model.service_name)
 
     def answer(self, operation, *answers):
         self.answers[operation] = deque(answers)
 
     def _answer(self, request, event_name, **_):
         _, service, operation = event_name.split(".")
+        answer, headers = self.exchange(service, operation, request)
+        return AWSResponse(request.url, answer.status, headers, _Body(answer.body, answer.fault))
+
+    def exchange(self, service, operation, request):
         self.sent.append(Sent(service, operation, request))
         answers = self.answers.get(operation)
         answer = Answer() if not answers else answers.popleft() if len(answers) > 1 else answers[0]
         if not answer.status:
             raise answer.fault
-        headers = {"Content-Length": str(len(answer.body)), **answer.headers}
-        return AWSResponse(request.url, answer.status, headers, _Body(answer.body, answer.fault))
+        return answer, {"Content-Length": str(len(answer.body)), **answer.headers}
 
     def only(self, operation):
         """The one request of this operation."""
         (sent,) = [each for each in self.sent if each.operation == operation]
         return sent
+
+
+class _Pool:
+    """In place of a lean client's connections."""
+
+    def __init__(self, wire, service):
+        self._wire = wire
+        self._service = service
+
+    def exchange(self, endpoint, head, body):
+        first, *lines = head.decode().removesuffix("\r\n\r\n").split("\r\n")
+        method, target, _ = first.split(" ")
+        headers = dict(line.split(": ", 1) for line in lines)
+        body = b"".join(bytes(block) for block in body.blocks()) if hasattr(body, "blocks") else bytes(body)
+        url = f"{endpoint.address.scheme}://{headers['host']}{target}"
+        request = AWSPreparedRequest(method, url, HeadersDict(headers), body, False)
+        operation = headers.get("x-amz-target", "").rpartition(".")[2] or _s3_operation(method, target)
+        answer, headers = self._wire.exchange(self._service, operation, request)
+        lower = {name.lower(): value for name, value in headers.items()}
+
+        def receive(_view):
+            raise answer.fault or AssertionError("read past the end")
+
+        begun = memoryview(b"" if answer.fault else answer.body)
+        return connection.Answer(answer.status, lower, Body(receive, begun, len(answer.body), lambda _: None))
+
+
+def _s3_operation(method, target):
+    return "GetObject" if method == "GET" else "UploadPart" if "partNumber=" in target else "PutObject"
 
 
 def s3_error(code, status, message=""):
