@@ -7,7 +7,6 @@ A test holds the two to the same answers.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
-from functools import cache
 from typing import Annotated, Any
 
 from pydantic import (
@@ -34,8 +33,10 @@ from consumer_replicator.setting_rules import (
 )
 from consumer_replicator.settings import Settings, SettingsError, rule_of, variable
 
+_MADE: dict[type[Settings], type[BaseModel]] = {}
 
-def validated(kind: type[Any], texts: Mapping[str, str]) -> dict[str, Any]:
+
+def validated(kind: type[Settings], texts: Mapping[str, str]) -> dict[str, Any]:
     """The values of the fields whose texts are given.
 
     :raises SettingsError: with one line for every problem; never with a value.
@@ -47,9 +48,14 @@ def validated(kind: type[Any], texts: Mapping[str, str]) -> dict[str, Any]:
     return {name: getattr(found, name) for name in found.model_fields_set}
 
 
-@cache
-def model(kind: type[Any]) -> type[BaseModel]:
+def model(kind: type[Settings]) -> type[BaseModel]:
     """One field per setting; what the settings say of each other is not in it."""
+    if kind not in _MADE:
+        _MADE[kind] = _make(kind)
+    return _MADE[kind]
+
+
+def _make(kind: type[Settings]) -> type[BaseModel]:
     given: dict[str, Any] = {
         each.name: (_annotation(rule_of(each)), ... if each.default is MISSING else each.default)
         for each in fields(kind)
