@@ -36,8 +36,8 @@ def test_what_was_used_too_much_is_owed(quota):
 
 
 def test_what_was_not_used_is_not_saved_up(quota):
-    assert quota.allows(100.0, 50.5)
-    assert not quota.allows(100.0 + 1.01 * EACH, 50.501)
+    assert quota.allows(100.0, 50.51)
+    assert not quota.allows(100.0 + 1.01 * EACH, 50.511)
 
 
 def test_over_a_run_it_has_its_share_and_no_more(quota):
