@@ -625,10 +625,11 @@ def _checksummed(version: Version, number: int | None) -> dict[str, Any]:
 
 def _received(parameters: dict[str, Any]) -> tuple[bytes, Checksum | None]:
     """What arrives of a request's body, and the checksum told with it: in a header, or after it in a trailer."""
-    body, length, trailer = parameters["Body"], parameters["ContentLength"], parameters.get("TrailingChecksum")
+    body, trailer = parameters["Body"], parameters.get("TrailingChecksum")
     if isinstance(body, bytes | bytearray):
-        received = bytes(body)
+        received, length = bytes(body), parameters.get("ContentLength", len(body))
     else:
+        length = parameters["ContentLength"]
         buffer = bytearray(length)
         view, count = memoryview(buffer), 0
         while count < length:
