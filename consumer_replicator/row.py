@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from consumer_replicator.identity import SourceIdentity
+from consumer_replicator.parts import Cut
 from consumer_replicator.proof import Proof
 from producer_events.sequencer import newest
 
@@ -20,7 +21,7 @@ class State(StrEnum):
 
     PENDING = "P"  # wanted, not yet there: a pending delete was cancelled
     LIVE = "L"  # the replica was made from `source`
-    UPLOADING = "U"  # a copy that spreads over several invocations
+    UPLOADING = "U"  # `upload` is under way, by several invocations; the replica is what it was
     DELETING = "D"  # tombstone written, confirm hint outstanding
     DELETED = "X"  # tombstone, expires
     GONE = "G"  # the source was deleted, the replica is kept
@@ -37,6 +38,37 @@ class ReplicaVersion:
 
     etag: str
     version_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A multipart upload that several invocations carry, range by range.
+
+    `source`: the object that every part is read from. `expected`: the replica that completing it is conditional on.
+    `generation`: of the row that its opener had read, as its provenance says. `algorithm`, `type`: of its checksum.
+    `tags`: a digest of those it was opened with. `sent_at`: when all of its ranges had been sent, None until then.
+    `done`: the numbers of the finished ranges.
+    """
+
+    id: str
+    source: SourceIdentity
+    expected: ReplicaVersion | None
+    generation: int
+    cut: Cut
+    algorithm: str
+    type: str
+    tags: str = NO_TAGS
+    sent_at: float | None = None
+    done: frozenset[int] = frozenset()
+
+    @property
+    def missing(self) -> list[int]:
+        """The numbers of the ranges that are not finished."""
+        return [number for number in range(1, self.cut.ranges + 1) if number not in self.done]
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.done) >= self.cut.ranges and not self.missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +97,7 @@ class Row:
     event_time: float | None = None
     attempts: int = 0
     error: str | None = None
+    upload: Upload | None = None
 
 
 def generation_of(row: Row | None) -> int:
@@ -77,8 +110,15 @@ def replica_of(row: Row | None) -> ReplicaVersion | None:
     return None if row is None or row.state in WITHOUT_REPLICA else row.replica
 
 
+def upload_of(row: Row | None) -> Upload | None:
+    return row.upload if row else None
+
+
 def successor(row: Row | None, state: State, *, now: float, sequencer: str | None, event_time: float | None) -> Row:
-    """The next row, in `state`: one generation on, everything else kept, the highest sequencer seen before the read."""
+    """The next row, in `state`: one generation on, the highest sequencer seen before the read, everything else kept.
+
+    But for the upload: whatever comes next, an upload that was under way is off, or done.
+    """
     before = row or Row(generation=0, state=state, written_at=now)
     return replace(
         before,
@@ -89,6 +129,7 @@ def successor(row: Row | None, state: State, *, now: float, sequencer: str | Non
         event_time=event_time,
         attempts=0,
         error=None,
+        upload=None,
     )
 
 

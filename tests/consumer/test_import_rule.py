@@ -44,6 +44,7 @@ CORE = {
     "setting_rules",
     "settings",
     "settings_contract",
+    "splitting",
     "tally",
     "tries",
     "verdict",

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from consumer_replicator.errors import ErrorClass, HydrationError
 from consumer_replicator.identity import SourceIdentity
+from consumer_replicator.parts import Cut
 from consumer_replicator.proof import Proof
-from consumer_replicator.row import ReplicaVersion, Row, State
+from consumer_replicator.row import ReplicaVersion, Row, State, Upload
 from consumer_replicator.row_item import PROOFS, address, from_item, to_item
 from tests.consumer.arbitrary import KEYS, ROWS
 from tests.odd_keys import ODD_KEYS
@@ -58,6 +59,84 @@ def test_the_form_of_an_item_is_fixed():
     assert from_item(ITEM) == ROW
 
 
+UPLOAD = Upload(
+    id="u-1",
+    source=SourceIdentity("v2", "e2", 1_800_000_001, 10),
+    expected=ReplicaVersion("r1", "w1"),
+    generation=2,
+    cut=Cut(10, 3, 2),
+    algorithm="CRC64NVME",
+    type="FULL_OBJECT",
+    tags="denied",
+    sent_at=1_800_000_002.5,
+    done=frozenset({2, 1}),
+)
+UPLOAD_ITEM = {
+    "u": {"S": "u-1"},
+    "d": {"NS": ["1", "2"]},
+    "n": {"N": "1800000002.5"},
+    "y": {
+        "M": {
+            "v": {"S": "v2"},
+            "i": {"S": "e2"},
+            "m": {"N": "1800000001"},
+            "z": {"N": "10"},
+            "r": {"S": "r1"},
+            "w": {"S": "w1"},
+            "g": {"N": "2"},
+            "b": {"N": "3"},
+            "l": {"N": "2"},
+            "k": {"S": "CRC64NVME"},
+            "f": {"S": "FULL_OBJECT"},
+            "t": {"S": "denied"},
+        }
+    },
+}
+
+
+def test_the_form_of_an_upload_is_fixed():
+    uploading = replace(ROW, state=State.UPLOADING, upload=UPLOAD)
+    assert to_item(uploading, None) == {**ITEM, "s": {"S": "U"}, **UPLOAD_ITEM}
+    assert from_item({**ITEM, "s": {"S": "U"}, **UPLOAD_ITEM}) == uploading
+
+
+def test_an_upload_that_is_fresh_has_neither_ranges_nor_a_time():
+    """DynamoDB has no empty sets."""
+    fresh = replace(ROW, upload=replace(UPLOAD, sent_at=None, done=frozenset(), expected=None, tags=""))
+    item = to_item(fresh, None)
+    assert {"d", "n"}.isdisjoint(item)
+    assert {"r", "w", "t"}.isdisjoint(item["y"]["M"])
+    assert from_item(item) == fresh
+
+
+@pytest.mark.parametrize(("done", "missing"), [({}, [1, 2]), ({1}, [2]), ({1, 2}, []), ({1, 7}, [2]), ({2, 7, 8}, [1])])
+def test_an_upload_is_whole_when_every_range_is_done(done, missing):
+    upload = replace(UPLOAD, done=frozenset(done))
+    assert upload.missing == missing
+    assert upload.is_whole is (not missing)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"y": {"M": {}}},
+        {"y": {"S": "a map"}},
+        {"y": {"M": {**UPLOAD_ITEM["y"]["M"], "b": {"N": "0"}}}},
+        {"y": {"M": {**UPLOAD_ITEM["y"]["M"], "l": {"N": "-1"}}}},
+        {"y": {"M": {**UPLOAD_ITEM["y"]["M"], "z": {"N": str(10**15)}}}},  # a list of its ranges would fill the memory
+        {"d": {"NS": ["one"]}},
+        {"d": {"L": []}},
+        {"n": {"S": "now"}},
+        {"u": {"N": "1"}},
+    ],
+    ids=str,
+)
+def test_a_row_whose_upload_is_damaged_cannot_be_read(damage):
+    with pytest.raises(HydrationError) as raised:
+        from_item({**ITEM, **UPLOAD_ITEM, **damage})
+    assert raised.value.code == "bad-row"
+
+
 def test_a_row_of_a_release_that_kept_no_proof_is_read():
     older = {name: value for name, value in ITEM.items() if name not in ("h", "p")}
     assert from_item(older) == replace(ROW, replica_checksum=None, proof=None)
@@ -71,7 +150,7 @@ def test_every_proof_has_a_letter():
 def test_every_row_survives_the_way_there_and_back(row, expires_at):
     item = to_item(row, expires_at)
     assert from_item(item) == row
-    assert set(item) <= {*ITEM, "x"}
+    assert set(item) <= {*ITEM, *UPLOAD_ITEM, "x"}
 
 
 @given(ROWS)
