@@ -64,7 +64,9 @@ class _Head:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        if key in self.headers:
+            text = f"{self.headers[key]}, {text}"
+        self.headers[key] = text
 
     def on_headers_complete(self) -> None:
         self.status = self.parser.get_status_code()
@@ -81,11 +83,9 @@ class _Head:
         """Of the body; None where it is chunked or ends with the connection."""
         if self.status in WITHOUT_BODY:
             return 0
-        return None if self.is_encoded else int(self.headers["content-length"])
-
-    @property
-    def is_encoded(self) -> bool:
-        return "transfer-encoding" in self.headers or "content-length" not in self.headers
+        if "transfer-encoding" in self.headers or "content-length" not in self.headers:
+            return None
+        return int(self.headers["content-length"])
 
 
 class Connection:
@@ -207,6 +207,7 @@ class Connection:
             self._begin += len(begun)
         reusable = reusable and head.keep_alive and self._begin == self._end
         self._begin = self._end = 0
+        del head.parser  # or the two would hold each other, and be garbage for the collector
 
         def finished(whole: bool) -> None:
             done(self, whole and reusable)

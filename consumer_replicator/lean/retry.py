@@ -33,27 +33,38 @@ class Retries:
         service = client.meta.service_model.service_id.hyphenize()
         self._backoff = ExponentialBackoff(service_name=service, throttling_detector=self._throttling)
         self._quota = RetryQuotaChecker(RetryQuota(), self._throttling)
-        self._pace = _pace() if configured.get("mode") == "adaptive" else None
+        self._clock = Clock()
+        self._answers = RateClocker(self._clock) if configured.get("mode") == "adaptive" else None
+        self._pace: ClientRateLimiter | None = None
 
     def wait_for_turn(self) -> None:
-        """Before each attempt: returns at once unless the client was told to slow down."""
+        """Before each attempt: returns at once unless an answer said "throttled"."""
         if self._pace:
             self._pace.on_sending_request(request=None)
 
     def succeeded(self, context: dict[str, Any]) -> None:
         """After an attempt that succeeded; `context` is one for all attempts of a call."""
         self._quota.release_retry_quota(context, SUCCESS)  # type: ignore[arg-type] # as botocore calls it
-        if self._pace:
-            self._pace.on_receiving_response(throttled=False)
+        self._note(throttled=False)
 
     def delay(self, failed: RetryContext) -> float | None:
         """Seconds until the next attempt, or None: it was the last."""
-        if self._pace:
-            self._pace.on_receiving_response(throttled=self._throttling.is_throttling_error_from_context(failed))
+        self._note(throttled=self._throttling.is_throttling_error_from_context(failed))
         if not self._conditions.is_retryable(failed) or not self._quota.acquire_retry_quota(failed):
             return None
         seconds: float = self._backoff.delay_amount(failed)
         return seconds
+
+    def _note(self, *, throttled: bool) -> None:
+        """Until the first answer that says "throttled", only the rate of answers is kept."""
+        if self._answers is None:
+            return
+        if throttled and self._pace is None:
+            self._pace = _pace(self._clock, self._answers)
+        if self._pace:
+            self._pace.on_receiving_response(throttled=throttled)
+        else:
+            self._answers.record()
 
 
 SUCCESS = SimpleNamespace(status_code=200)
@@ -67,11 +78,10 @@ class _Told:
         return throttled
 
 
-def _pace() -> ClientRateLimiter:
-    clock = Clock()
+def _pace(clock: Clock, answers: RateClocker) -> ClientRateLimiter:
     return ClientRateLimiter(
         rate_adjustor=CubicCalculator(starting_max_rate=0, start_time=clock.current_time()),
-        rate_clocker=RateClocker(clock),
+        rate_clocker=answers,
         token_bucket=TokenBucket(max_rate=1, clock=clock),
         throttling_detector=_Told(),
         clock=clock,

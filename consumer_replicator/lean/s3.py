@@ -91,7 +91,7 @@ ELSEWHERE = frozenset(
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
 """What a header's name is made of (RFC 9110)."""
 
-type Member = tuple[str, Callable[[str], Any]]
+type Convert = Callable[[str], Any]
 
 
 class LeanS3:
@@ -101,7 +101,7 @@ class LeanS3:
         self._client = client
         self._service = Service(client, counted)
         self._endpoints: dict[str, Endpoint | None] = {}
-        self._members: dict[str, Mapping[str, Member]] = {}
+        self._members: dict[str, Mapping[str, tuple[str, Convert | None]]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -179,7 +179,7 @@ class LeanS3:
         for name, value in reply.answer.headers.items():
             if name in members:
                 member, convert = members[name]
-                answer[member] = convert(value)
+                answer[member] = convert(value) if convert else value
             elif name.startswith(METADATA):
                 metadata[name.removeprefix(METADATA)] = value
         if operation is GET_OBJECT:
@@ -188,14 +188,14 @@ class LeanS3:
             _split_expires(answer)
         return answer
 
-    def _members_of(self, operation: str) -> Mapping[str, Member]:
-        """Header -> the answer's member and how its text is read, by the service's model."""
+    def _members_of(self, operation: str) -> Mapping[str, tuple[str, Convert | None]]:
+        """Header -> the answer's member, and how its text is read where it is not text, by the service's model."""
         if operation not in self._members:
             shape = self._client.meta.service_model.operation_model(operation).output_shape
             self._members[operation] = {
                 member.serialization["name"].lower(): (
                     name,
-                    _verbatim if name == "Expires" else TYPES[member.type_name],
+                    None if name == "Expires" else TYPES[member.type_name],
                 )
                 for name, member in shape.members.items()
                 if member.serialization.get("location") == "header"
@@ -257,10 +257,6 @@ def _is_elsewhere(error: ClientError) -> bool:
     return code in ELSEWHERE or status in (301, 302, 307)
 
 
-def _verbatim(text: str) -> str:
-    return text
-
-
 def _timestamp(text: str) -> datetime:
     """Header dates take botocore's parser 50 microseconds, and are nearly always in the one form."""
     try:
@@ -276,8 +272,8 @@ def _split_expires(answer: dict[str, Any]) -> None:
         answer["Expires"] = parse_timestamp(answer["ExpiresString"])
 
 
-TYPES: Mapping[str, Callable[[str], Any]] = {
-    "string": _verbatim,
+TYPES: Mapping[str, Convert | None] = {
+    "string": None,
     "boolean": lambda text: text == "true",
     "integer": int,
     "long": int,
