@@ -38,7 +38,7 @@ from consumer_replicator.composite import Cutting
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import HydrationError
 from consumer_replicator.identity import SourceIdentity
-from consumer_replicator.part_carrier import Opened, PartCarrier
+from consumer_replicator.part_carrier import Carrier, Opened, PartCarrier
 from consumer_replicator.parts import DEFAULT_PART_BYTES, MIB, Part, part_size, parts
 from consumer_replicator.passing import Passing, must_be
 from consumer_replicator.proof import Proof
@@ -71,7 +71,7 @@ class Copied:
 class Copier:
     """`threshold` and `max_bytes` in bytes: up to `threshold` one PUT, above `max_bytes` not at all.
 
-    `pause` waits a number of seconds.
+    `pause` waits a number of seconds. `carrier`: another way for parts than through memory.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Copier:
         held_bytes: int = HELD_BYTES,
         stream_from: int = STREAM_FROM_BYTES,
         pause: Callable[[float], None] = time.sleep,
+        carrier: Carrier | None = None,
     ) -> None:
         self._source = source
         self._replica = replica
@@ -95,7 +96,7 @@ class Copier:
         self._held_bytes = held_bytes
         self._stream_from = stream_from
         self._tries = Tries(pause)
-        self._carrier = PartCarrier(source, replica, self._tries, held_bytes)
+        self._carrier = carrier or PartCarrier(source, replica, self._tries, held_bytes)
         self._window = part_concurrency
         self._pool = ThreadPoolExecutor(part_concurrency, thread_name_prefix="part")
 
@@ -219,13 +220,13 @@ class Copier:
             own = _whole(found)
             if own and own.algorithm == upload.algorithm:
                 return own, Proof.SOURCE_CHECKSUM
-            return checksum.combined([(part.checksum, part.size) for part in uploaded]), Proof.COMPUTED
+            return checksum.combined([(part.checksum, part.size) for part in uploaded]), self._carrier.unmatched
         whole = composite.of([part.checksum for part in uploaded])
         if whole == found.checksum:
             return whole, Proof.COMPOSITE
         if self._was_cut_alike(key, found.identity, uploaded):
             raise HydrationError("truncated", f"The parts do not have the source's checksum ({upload.algorithm}).")
-        return whole, Proof.COMPUTED
+        return whole, self._carrier.unmatched
 
     # -- where the source's own parts end ----------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol
 
 from consumer_replicator import checksum
 from consumer_replicator.checksum import COMPOSITE, FULL_OBJECT, Checksum, Running
@@ -10,6 +11,7 @@ from consumer_replicator.errors import HydrationError
 from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.parts import Part
 from consumer_replicator.passing import Passing
+from consumer_replicator.proof import Proof
 from consumer_replicator.replica import Replica, UploadedPart
 from consumer_replicator.source import Source, SourceBody
 from consumer_replicator.tries import WORTH_ANOTHER_STREAM, Tries
@@ -28,8 +30,23 @@ class Opened:
     type: str = FULL_OBJECT
 
 
+class Carrier(Protocol):
+    """Gets parts of a source object into an upload, for any number of threads.
+
+    `unmatched`: what a whole of such parts is proven by, where the source has no checksum that it could be held to.
+    """
+
+    unmatched: ClassVar[Proof]
+
+    def carry(
+        self, key: str, identity: SourceIdentity, upload: Opened, part: Part, deadline: Deadline, /
+    ) -> UploadedPart: ...
+
+
 class PartCarrier:
     """`held_bytes`: larger parts are streamed. For any number of threads, each with one buffer of its own."""
+
+    unmatched: ClassVar = Proof.COMPUTED
 
     def __init__(self, source: Source, replica: Replica, tries: Tries, held_bytes: int) -> None:
         self._source = source

@@ -17,7 +17,7 @@ from consumer_replicator.errors import HydrationError, ReplicaMoved, SourceMoved
 from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.parts import Part
 
-SOURCE_GONE = errors.ABSENT | errors.CONDITION_FAILED | {"NoSuchVersion"}
+SOURCE_GONE = errors.ABSENT | errors.CONDITION_FAILED | {"NoSuchVersion", "InvalidRange", "416"}
 NOT_LET_IN = frozenset({"source-access-denied", "source-kms-denied"})
 GRANT = "CopyMode is server-side, for which the producer must let the replicator's own role in (AllowServerSideCopies)."
 

@@ -9,11 +9,14 @@ from consumer_replicator.converge import Converger
 from consumer_replicator.copier import Copier
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.manifest import Manifest
+from consumer_replicator.part_copies import BucketOf, PartCopies
 from consumer_replicator.plan import DeletePolicy
 from consumer_replicator.queue import Message, Queue
 from consumer_replicator.replica import Replica
 from consumer_replicator.row import Row, State
+from consumer_replicator.server_side import PartsWithinS3
 from consumer_replicator.source import Source
+from consumer_replicator.tries import Tries
 from producer_events.scope import Scope
 from tests.consumer.fake_aws import CONSUMER, DLQ, KEY_ARN, PRODUCER, QUEUE, REPLICA, SOURCE, TABLE, World
 
@@ -22,7 +25,10 @@ MIB = 1024**2
 
 
 class Rig:
-    """`threshold` and `part_bytes` in bytes: parts of 5 MiB are S3's least, and what a quick test can afford."""
+    """`threshold` and `part_bytes` in bytes: parts of 5 MiB are S3's least, and what a quick test can afford.
+
+    `server_side`: S3 copies the parts, and the producer lets it.
+    """
 
     def __init__(
         self,
@@ -34,13 +40,16 @@ class Rig:
         max_bytes: int = 64 * MIB,
         max_receive_count: int = 5,
         held_bytes: int = 16 * MIB,
+        server_side: bool = False,
     ) -> None:
         self.world = world
+        world.lets_replicator_in = server_side
         self.scope = scope or Scope()
         source = Source(world.s3("source"), SOURCE, PRODUCER)
         replica = Replica(world.s3("own"), REPLICA, CONSUMER, KEY_ARN, "preserve")
         self.manifest = Manifest(world.dynamodb(), TABLE, SOURCE, 16, 30)
         queue = Queue(world.sqs(), QUEUE, DLQ, SOURCE)
+        copies = PartCopies(world.s3("own"), BucketOf(PRODUCER, SOURCE), BucketOf(CONSUMER, REPLICA))
         copier = Copier(
             source,
             replica,
@@ -49,7 +58,8 @@ class Rig:
             part_concurrency=4,
             part_bytes=5 * MIB,
             held_bytes=held_bytes,
-            pause=lambda _seconds: None,
+            pause=no_pause,
+            carrier=PartsWithinS3(copies, Tries(no_pause)) if server_side else None,
         )
         self.converger = Converger(
             source,
@@ -141,6 +151,10 @@ class Rig:
         assert_monotonic(
             [body for name, body in self.world.mutations if name == key], self.world.history.get(key, []), key
         )
+
+
+def no_pause(_seconds: float) -> None:
+    """What would be waited for."""
 
 
 def assert_monotonic(shown: list[bytes | None], states: list[bytes | None], key: str = "") -> None:

@@ -38,6 +38,14 @@ def in_parts_over_small(rig: Rig) -> None:
     rig.upload("k", b"x" * BIG)
 
 
+def in_parts_that_s3_copies(rig: Rig) -> None:
+    in_parts(rig)
+
+
+def in_parts_that_s3_copies_over_small(rig: Rig) -> None:
+    in_parts_over_small(rig)
+
+
 def delete(rig: Rig) -> None:
     rig.upload("k", b"one")
     rig.drain()
@@ -68,6 +76,8 @@ SCENARIOS: list[Callable[[Rig], None]] = [
     overwrite,
     in_parts,
     in_parts_over_small,
+    in_parts_that_s3_copies,
+    in_parts_that_s3_copies_over_small,
     delete,
     delete_and_re_create,
     retag,
@@ -107,7 +117,8 @@ class Death:
 
 
 def prepared(scenario: Callable[[Rig], None], versioned: bool) -> Rig:
-    rig = Rig(World(versioned=versioned), policy=DeletePolicy.MIRROR)
+    by_s3 = "s3_copies" in scenario.__name__
+    rig = Rig(World(versioned=versioned), policy=DeletePolicy.MIRROR, server_side=by_s3)
     scenario(rig)
     return rig
 

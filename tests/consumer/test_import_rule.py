@@ -73,6 +73,7 @@ WITHOUT_BOTOCORE = {
     "part_carrier",
     "range_worker",
     "reporting",
+    "server_side",
     "settling",
     "sweep",
     "tags",
