@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from consumer_replicator import checksum, composite
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import HydrationError
 from consumer_replicator.hint import Hint
+from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.outcome import Deleted, Failed, Outcome, Replicated, Skipped, SkipReason, TagsReplicated
 from consumer_replicator.plan import DeletePolicy
 from consumer_replicator.proof import Proof
@@ -565,3 +567,81 @@ def test_a_restored_object_is_copied_when_its_event_comes(rig: Rig, world: World
     world.send(event("k", kind="Object Restore Completed"))
     assert isinstance(rig.run()[0].outcome, Replicated)
     rig.assert_covered("k")
+
+
+# -- how a replica was proven -----------------------------------------------------------------------------------------
+
+
+def test_the_row_keeps_both_checksums_and_the_proof(rig: Rig, world: World):
+    world.upload("k", b"one")
+    converge(rig)
+    row = rig.row("k")
+    own = str(checksum.of(b"one"))
+    assert (row.checksum, row.replica_checksum, row.proof) == (own, own, Proof.SOURCE_CHECKSUM)
+
+
+def test_of_a_source_without_a_checksum_the_row_keeps_the_replica_s_alone(rig: Rig, world: World):
+    world.upload("k", b"one")
+    world.source.keys["k"][-1].checksum = None
+    assert converge(rig) == Replicated(3, None, Proof.COMPUTED)
+    row = rig.row("k")
+    assert (row.checksum, row.replica_checksum, row.proof) == (None, str(checksum.of(b"one")), Proof.COMPUTED)
+
+
+def test_the_row_of_a_composite_source_tells_its_parts(rig: Rig, world: World):
+    world.upload_in_parts("k", [b"one"], "SHA256")
+    assert converge(rig) == Replicated(3, None, Proof.COMPOSITE)
+    row = rig.row("k")
+    own = str(composite.of([checksum.of(b"one", "SHA256")]))
+    assert (row.checksum, row.replica_checksum, row.proof) == (own, str(checksum.of(b"one")), Proof.COMPOSITE)
+
+
+def test_a_deleted_replica_is_proven_by_nothing(rig: Rig, world: World):
+    rig.upload("k")
+    rig.drain()
+    rig.remove("k")
+    rig.drain()
+    row = rig.row("k")
+    assert (row.state, row.checksum, row.replica_checksum, row.proof) == (State.DELETED, None, None, None)
+
+
+def left_behind(world: World, body: bytes) -> None:
+    """A replica with the provenance of the source's current object, of which no row knows."""
+    version = world.source.keys["k"][-1]
+    identity = SourceIdentity(version.id if version.id != "null" else None, version.etag, version.modified, 3)
+    metadata = {"hydration-source": identity.token(), "hydration-generation": "0"}
+    world._store(world.replica, "k", body, {"Metadata": metadata}, {})
+
+
+def test_what_is_adopted_is_proven_by_the_checksums_that_s3_stored(rig: Rig, world: World):
+    world.upload("k", b"one")
+    left_behind(world, b"one")
+    assert converge(rig) == Replicated(3, None, Proof.SOURCE_CHECKSUM, adopted=True)
+    row = rig.row("k")
+    own = str(checksum.of(b"one"))
+    assert (row.checksum, row.replica_checksum, row.proof) == (own, own, Proof.SOURCE_CHECKSUM)
+
+
+def test_what_is_adopted_without_comparable_checksums_is_known_by_its_size(rig: Rig, world: World):
+    world.upload("k", b"one")
+    world.source.keys["k"][-1].checksum = None
+    left_behind(world, b"one")
+    assert converge(rig) == Replicated(3, None, Proof.SIZE_ONLY, adopted=True)
+    row = rig.row("k")
+    assert (row.checksum, row.replica_checksum, row.proof) == (None, str(checksum.of(b"one")), Proof.SIZE_ONLY)
+
+
+@pytest.mark.parametrize("body", [b"two", b"four"], ids=["another checksum", "another size"])
+def test_a_replica_with_other_bytes_is_never_adopted_whatever_its_provenance_says(rig: Rig, world: World, body: bytes):
+    world.upload("k", b"one")
+    left_behind(world, body)
+    assert converge(rig) == Replicated(3, None, Proof.SOURCE_CHECKSUM)
+    rig.assert_covered("k")
+
+
+def test_a_touch_leaves_the_proof_as_it_is(rig: Rig, world: World):
+    world.upload("k", b"one")
+    converge(rig)
+    before = rig.row("k")
+    assert converge(rig) == Skipped(SkipReason.CURRENT)
+    assert (rig.row("k").replica_checksum, rig.row("k").proof) == (before.replica_checksum, before.proof)
