@@ -29,6 +29,7 @@ from consumer_replicator.row import ReplicaVersion
 
 EXPIRES = "s3-hydration-expires"
 NO_UPLOAD = frozenset({"NoSuchUpload", "404"})
+UPLOAD_MOVED = frozenset({"NoSuchUpload", "InvalidPart"})
 
 
 class Readable(Protocol):
@@ -280,12 +281,14 @@ class Replica:
 
     @contextmanager
     def _conditional(self) -> Iterator[None]:
-        """If-Match on a key that is gone answers 404: the replica moved, as with 412 and 409."""
+        """If-Match on a key that is gone answers 404: the replica moved, as with 412 and 409. Nor is an upload the one
+        that was known if it is gone, or a part of it replaced by a request that took effect after it had been given up.
+        """
         with translated("replica"):
             try:
                 yield
             except ClientError as error:
-                if code_of(error) in errors.CONDITION_FAILED | errors.ABSENT | {"NoSuchUpload"}:
+                if code_of(error) in errors.CONDITION_FAILED | errors.ABSENT | UPLOAD_MOVED:
                     raise ReplicaMoved(error.operation_name) from error
                 raise
 

@@ -448,7 +448,7 @@ def test_an_upload_that_is_gone_says_that_the_replica_moved(stub, operation):
         steps[operation]()
 
 
-@pytest.mark.parametrize(("code", "status"), [*REFUSED, ("NoSuchUpload", 404)])
+@pytest.mark.parametrize(("code", "status"), [*REFUSED, ("NoSuchUpload", 404), ("InvalidPart", 400)])
 def test_an_upload_that_was_overtaken_says_that_the_replica_moved(stub, code, status):
     replica, stubber = stub
     stubber.add_client_error("complete_multipart_upload", code, http_status_code=status)
