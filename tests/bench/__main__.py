@@ -11,17 +11,20 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from rich.console import Console
 
+from tests.bench import page
 from tests.bench.bench import compare
 from tests.bench.copying import contest
-from tests.bench.copying.results import goals, goals_table
+from tests.bench.copying.results import goals_table
 from tests.bench.copying.tools import BOTOCORE, COPIERS
 from tests.bench.copying.workload import WORKLOADS
 from tests.bench.function import emulated
 from tests.bench.peers import TOOLS, BenchError, chosen, versions
+from tests.sandbox.emulator_process import ROOT
 
 FUNCTION, DRIFT = "function", "drift"
 NAMES = (*(each.name for each in WORKLOADS), FUNCTION, DRIFT)
@@ -37,8 +40,8 @@ COPY_NOTES = (
 DRIFT_NOTES = (
     "The manifest is a stand-in on HTTP that pages like DynamoDB and answers from memory: faster than DynamoDB is.",
     "ETags here are MD5, which rclone compares. Under SSE-KMS they are not: told so, it compares sizes only.",
-    "s3-hydration compares the source with what its replica was made from, and the replica with the row that vouches",
-    "  for it: under any encryption, and also what happened between reading the source and writing the replica.",
+    "s3-hydration compares the source with what its replica was made from, and the replica with its row: under any",
+    "encryption, and also what happened between reading the source and writing the replica.",
 )
 
 type Say = Callable[[str], None]
@@ -56,6 +59,7 @@ def main(arguments: list[str]) -> int:
 
     try:
         facts: dict[str, Any] = {
+            "when": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
             "versions": versions() | {"Python": sys.version.split()[0]},
             "runs": asked.runs,
             "scale": asked.scale,
@@ -69,10 +73,23 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         progress.print("interrupted, nothing is left running")
         return 1
+    facts["notes"] = [*NOTES, *(COPY_NOTES if facts["copying"] else ()), *(DRIFT_NOTES if facts["drift"] else ())]
+    out.print(
+        "", *facts["notes"], " · ".join(f"{name} {version}" for name, version in facts["versions"].items()), sep="\n"
+    )
+    keep(facts, out)
     if asked.json:
         print(json.dumps(facts, indent=2))
-    out.print("", *NOTES, " · ".join(f"{name} {version}" for name, version in facts["versions"].items()), sep="\n")
     return 0
+
+
+def keep(facts: dict[str, Any], out: Console) -> None:
+    """The last run's report, as JSON and as a page."""
+    folder = ROOT / ".build" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(facts, indent=2))
+    (folder / "report.html").write_text(page.render(facts, facts["notes"]), encoding="utf-8")
+    out.print(f"as a page: {(folder / 'report.html').relative_to(ROOT)}", style="bold", markup=False)
 
 
 def copying(asked: argparse.Namespace, out: Console, say: Say) -> list[dict[str, Any]]:
@@ -83,20 +100,18 @@ def copying(asked: argparse.Namespace, out: Console, say: Say) -> list[dict[str,
             one = contest.hold(workload.scaled(asked.scale), asked.runs, copiers, say)
             out.print("", one.table())
             held.append(one)
-    if reached := [goal for each in held for goal in goals(each)]:
+    if reached := [goal for each in held for goal in each.goals]:
         out.print("", goals_table(reached))
-    if held:
-        out.print("", *COPY_NOTES, sep="\n")
     return [each.facts() for each in held]
 
 
-def function(asked: argparse.Namespace, out: Console, say: Say) -> list[dict[str, Any]]:
+def function(asked: argparse.Namespace, out: Console, say: Say) -> dict[str, Any] | None:
     if FUNCTION not in asked.workloads:
-        return []
+        return None
     clients = ["product", "botocore"] if asked.with_botocore else ["product"]
     rows = emulated.measure_function(asked.runs, asked.scale, clients, say)
     out.print("", emulated.table(rows), "", goals_table(emulated.goals(rows)))
-    return [row.facts() for row in rows]
+    return emulated.facts(rows)
 
 
 def drift(asked: argparse.Namespace, out: Console, say: Say) -> list[dict[str, Any]]:
@@ -108,7 +123,6 @@ def drift(asked: argparse.Namespace, out: Console, say: Say) -> list[dict[str, A
         comparison = compare(count, asked.runs, tools, say)
         out.print("", comparison.cost_table(), comparison.found_table(), *comparison.what_is_included(), sep="\n")
         found.append(comparison.facts())
-    out.print("", *DRIFT_NOTES, sep="\n")
     return found
 
 

@@ -93,6 +93,10 @@ class Contest:
     def first(self) -> Copied:
         return self.copied[0]
 
+    @property
+    def goals(self) -> "list[Goal]":
+        return goals(self)
+
     def times_first(self, each: Copied) -> dict[str, float]:
         """Costs of `each`, in those of the first: above 1, the first is ahead."""
         return {
@@ -112,7 +116,7 @@ class Contest:
                 each.facts() | {"times_first": {k: round(v, 3) for k, v in self.times_first(each).items()}}
                 for each in self.copied
             ],
-            "goals": [goal.facts() for goal in goals(self)],
+            "goals": [goal.facts() for goal in self.goals],
         }
 
     def table(self) -> Table:
@@ -157,7 +161,13 @@ class Goal:
         return self.measured < self.wanted if self.ceiling else self.measured >= self.wanted
 
     def facts(self) -> dict[str, Any]:
-        return {"what": self.what, "wanted": self.wanted, "measured": round(self.measured, 3), "met": self.met}
+        return {
+            "what": self.what,
+            "wanted": self.wanted,
+            "measured": round(self.measured, 3),
+            "ceiling": self.ceiling,
+            "met": self.met,
+        }
 
 
 RCLONE, OTHERS = "rclone", ("s5cmd", "aws s3 cp")

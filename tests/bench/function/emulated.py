@@ -150,6 +150,20 @@ def _check(url: str, certificate: Certificate, workload: Workload) -> None:
         raise BenchError(f"function: of {workload.count} objects {arrived['right']} arrived as sent.")
 
 
+def facts(rows: Sequence[Row]) -> dict[str, Any]:
+    """For a program and for the page: plain JSON values."""
+    return {
+        "memory_mb": MEMORY_MB,
+        "share": SHARE,
+        "request_milliseconds": REQUEST_MILLISECONDS,
+        "threads": THREADS,
+        "ideal": ideal(),
+        "wanted": WANTED,
+        "rows": [row.facts() for row in rows],
+        "goals": [goal.facts() for goal in goals(rows)],
+    }
+
+
 def goals(rows: Sequence[Row]) -> list[Goal]:
     return [Goal("function: small objects a second", WANTED, rows[0].objects_per_second)] if rows else []
 
