@@ -19,6 +19,7 @@ from moto.s3.models import s3_backends
 from consumer_replicator.handlers import replicator, transfer
 from tests.consumer.fake_aws import CONSUMER, PRODUCER, SOURCE
 from tests.consumer.moto_table import create_table
+from tests.consumer.wire import on_moto
 
 REGION = "us-east-1"
 NUMBERS = itertools.count()
@@ -83,6 +84,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clouds]:
     monkeypatch.setenv("MOTO_ACCOUNT_ID", CONSUMER)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     with mock_aws():
+        on_moto(monkeypatch)
         role = f"arn:aws:iam::{PRODUCER}:role/read"
         assumed = boto3.client("sts", REGION).assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
         producer_s3 = boto3.client(

@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 
 from consumer_replicator.lean import connection
 from consumer_replicator.lean.answer_body import Body
+from consumer_replicator.lean.pool import Pool
 
 
 @dataclass
@@ -124,25 +125,44 @@ class _Pool:
         self._service = service
 
     def exchange(self, endpoint, head, body):
-        first, *lines = head.decode().removesuffix("\r\n\r\n").split("\r\n")
-        method, target, _ = first.split(" ")
-        headers = dict(line.split(": ", 1) for line in lines)
-        body = b"".join(bytes(block) for block in body.blocks()) if hasattr(body, "blocks") else bytes(body)
-        url = f"{endpoint.address.scheme}://{headers['host']}{target}"
-        request = AWSPreparedRequest(method, url, HeadersDict(headers), body, False)
-        operation = headers.get("x-amz-target", "").rpartition(".")[2] or _s3_operation(method, target)
-        answer, headers = self._wire.exchange(self._service, operation, request)
-        lower = {name.lower(): value for name, value in headers.items()}
-
-        def receive(_view):
-            raise answer.fault or AssertionError("read past the end")
-
-        begun = memoryview(b"" if answer.fault else answer.body)
-        return connection.Answer(answer.status, lower, Body(receive, begun, len(answer.body), lambda _: None))
+        request, operation = prepared(endpoint, head, body)
+        return received(*self._wire.exchange(self._service, operation, request))
 
 
-def _s3_operation(method, target):
-    return "GetObject" if method == "GET" else "UploadPart" if "partNumber=" in target else "PutObject"
+def prepared(endpoint, head, body):
+    """What a lean client sends, as botocore's own last step would have it, and the operation's name."""
+    first, *lines = head.decode().removesuffix("\r\n\r\n").split("\r\n")
+    method, target, _ = first.split(" ")
+    headers = HeadersDict(line.split(": ", 1) for line in lines)
+    content = b"".join(bytes(block) for block in body.blocks()) if hasattr(body, "blocks") else bytes(body)
+    url = f"{endpoint.address.scheme}://{headers['host']}{target}"
+    writes = "UploadPart" if "partNumber=" in target else "PutObject"
+    operation = headers.get("x-amz-target", "").rpartition(".")[2] or ("GetObject" if method == "GET" else writes)
+    return AWSPreparedRequest(method, url, headers, content, stream_output=False), operation
+
+
+def received(answer, headers):
+    """An answer as a lean client's connection gives it."""
+
+    def receive(_view):
+        raise answer.fault or AssertionError("read past the end")
+
+    begun = memoryview(b"" if answer.fault else answer.body)
+    body = Body(receive, begun, len(answer.body), lambda _whole: None)
+    return connection.Answer(answer.status, {name.lower(): value for name, value in headers.items()}, body)
+
+
+def on_moto(monkeypatch):
+    """Lean clients reach moto, as botocore's do, for as long as the patch holds."""
+    from moto.core.models import botocore_stubber
+
+    def exchange(_pool, endpoint, head, body):
+        request, operation = prepared(endpoint, head, body)
+        service = endpoint.signer._service
+        answer = botocore_stubber(event_name=f"before-send.{service}.{operation}", request=request)
+        return received(Answer(answer.content, answer.status_code), answer.headers)
+
+    monkeypatch.setattr(Pool, "exchange", exchange)
 
 
 def s3_error(code, status, message=""):
