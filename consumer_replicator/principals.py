@@ -22,6 +22,8 @@ from consumer_replicator.lean.s3 import LeanS3
 SESSION_NAME_CHARACTERS = re.compile(r"[^\w+=,.@-]", re.ASCII)
 CONNECT_TIMEOUT = 2
 READ_TIMEOUT = 10
+COPY_TIMEOUT = 120
+"""S3 answers a copy of a part when it is done: of the largest, 5 GiB, at 50 MB/s after 107 seconds."""
 ATTEMPTS = 4
 LEAN = {"s3": LeanS3, "dynamodb": LeanDynamoDB}
 
@@ -35,7 +37,7 @@ class Principals:
     def __init__(self, *, role_arn: str, external_id: str, session_name: str, region: str, concurrency: int) -> None:
         self.calls: Counter[str] = Counter()
         self._own = get_session()
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str, int], Any] = {}
         self._region = region
         self._config = Config(
             region_name=region,
@@ -67,17 +69,23 @@ class Principals:
         """A client that signs with the function's own role."""
         return self._client("own", self._own, service)
 
+    def copying(self) -> Any:
+        """An S3 client of the function's own role that waits as long as S3 may take to copy a part."""
+        return self._client("own", self._own, "s3", COPY_TIMEOUT)
+
     def source(self, service: str) -> Any:
         """A client that signs with the assumed read role."""
         return self._client("source", self._source, service)
 
-    def _client(self, principal: str, session: Session, service: str) -> Any:
-        if (principal, service) not in self._clients:
-            client = session.create_client(service, config=self._config)
+    def _client(self, principal: str, session: Session, service: str, read_timeout: int = READ_TIMEOUT) -> Any:
+        known = (principal, service, read_timeout)
+        if known not in self._clients:
+            config = self._config.merge(Config(read_timeout=read_timeout))
+            client = session.create_client(service, config=config)
             client.meta.events.register("before-call", lambda model, **_: self._count(model.name))
             lean = LEAN.get(service) if is_direct(client) else None
-            self._clients[principal, service] = lean(client, self._count) if lean else client
-        return self._clients[principal, service]
+            self._clients[known] = lean(client, self._count) if lean else client
+        return self._clients[known]
 
     def _count(self, operation: str) -> None:
         self.calls[operation] += 1

@@ -21,10 +21,18 @@ from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import HydrationError
 from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.outcome import Failed, Replicated, Skipped
-from consumer_replicator.parts import Part
+from consumer_replicator.parts import MAX_PART_BYTES, Part
 from consumer_replicator.plan import DeletePolicy
-from consumer_replicator.principals import ATTEMPTS, CONNECT_TIMEOUT, READ_TIMEOUT, Principals, role_session_name
+from consumer_replicator.principals import (
+    ATTEMPTS,
+    CONNECT_TIMEOUT,
+    COPY_TIMEOUT,
+    READ_TIMEOUT,
+    Principals,
+    role_session_name,
+)
 from consumer_replicator.queue import Message
+from consumer_replicator.server_side import COPIES_AT_ONCE, SLOW_BYTES_PER_SECOND
 from consumer_replicator.setting_rules import Secret
 from consumer_replicator.settings import Settings
 from consumer_replicator.source import Source
@@ -273,6 +281,16 @@ def test_every_client_retries_adaptively_gives_up_in_time_and_has_a_connection_f
     assert config.max_pool_connections == 18
     assert config.request_checksum_calculation == "when_required"
     assert config.region_name == "us-east-1"
+
+
+def test_a_client_that_has_s3_copy_waits_longer_and_is_else_as_any_other(who):
+    config = who.copying().meta.config
+    assert config.read_timeout == COPY_TIMEOUT
+    assert COPY_TIMEOUT > MAX_PART_BYTES / SLOW_BYTES_PER_SECOND
+    assert (config.retries, config.connect_timeout) == (who.own("s3").meta.config.retries, CONNECT_TIMEOUT)
+    assert config.max_pool_connections >= COPIES_AT_ONCE
+    assert who.copying() is who.copying()
+    assert who.copying() is not who.own("s3")
 
 
 def test_connections_suffice_for_all_keys_and_parts_at_once():
