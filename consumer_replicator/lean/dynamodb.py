@@ -33,6 +33,11 @@ class LeanDynamoDB:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
+    def close(self) -> None:
+        """Closes the idle connections, and the wrapped client's."""
+        self._service.pool.close()
+        self._client.close()
+
     def get_item(self, **parameters: Any) -> dict[str, Any]:
         return self._call("GetItem", self._client.get_item, parameters)
 
@@ -52,7 +57,7 @@ class LeanDynamoDB:
 
     def _request(self, operation: str, parameters: dict[str, Any]) -> Request | None:
         """None: botocore's."""
-        if not parameters.keys() <= PARAMETERS[operation] or any(":" in table for table in _tables(parameters)):
+        if not parameters.keys() <= PARAMETERS[operation] or any(":" in str(table) for table in _tables(parameters)):
             return None
         try:
             body = json.dumps(parameters).encode()
@@ -99,9 +104,9 @@ PARAMETERS = {
 """Those of each operation that are sent as they are. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/"""
 
 
-def _tables(parameters: dict[str, Any]) -> list[str]:
+def _tables(parameters: dict[str, Any]) -> list[Any]:
     """Names; an ARN instead of one may have another account's endpoint."""
-    return [parameters["TableName"]] if "TableName" in parameters else list(parameters.get("RequestItems", {}))
+    return [parameters["TableName"]] if "TableName" in parameters else list(parameters.get("RequestItems") or {})
 
 
 def _checksum_fault(answer: Answer, content: bytes) -> BotoCoreError | None:

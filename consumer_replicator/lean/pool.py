@@ -46,6 +46,12 @@ class Pool:
                 connection.close()
                 raise
 
+    def close(self) -> None:
+        """Closes what is idle."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
+
     def _connect(self, endpoint: Endpoint) -> Connection:
         address, transport = endpoint.address, self._transport
         sock = None

@@ -17,14 +17,13 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.utils import parse_timestamp
 
+from consumer_replicator.checksum import ALGORITHMS
 from consumer_replicator.lean.endpoint import Endpoint, endpoint_of
 from consumer_replicator.lean.request_body import Stream
 from consumer_replicator.lean.service import Reply, Request, Service, uncounted
 from consumer_replicator.lean.signature import STREAMING_UNSIGNED_PAYLOAD_TRAILER, UNSIGNED_PAYLOAD
 
-CHECKSUMS = {
-    f"Checksum{name}": f"x-amz-checksum-{name.lower()}" for name in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
-}
+CHECKSUMS = {f"Checksum{name}": f"x-amz-checksum-{name.lower()}" for name in ALGORITHMS}
 OWNER = {"ExpectedBucketOwner": "x-amz-expected-bucket-owner"}
 EXPIRES = "s3-hydration-expires"
 """Expires as the text it is: S3 takes any, botocore a date only (see `replica`)."""
@@ -97,6 +96,8 @@ type Convert = Callable[[str], Any]
 class LeanS3:
     """Answers for the botocore S3 client that it wraps. Threads share it. `counted` is told of each call's name."""
 
+    takes_streams = True
+
     def __init__(self, client: Any, counted: Callable[[str], None] = uncounted) -> None:
         self._client = client
         self._service = Service(client, counted)
@@ -105,6 +106,11 @@ class LeanS3:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
+
+    def close(self) -> None:
+        """Closes the idle connections, and the wrapped client's."""
+        self._service.pool.close()
+        self._client.close()
 
     def get_object(self, **parameters: Any) -> dict[str, Any]:
         """`Body` has `read`, `readinto` and `close`; the rest is as botocore's."""
