@@ -22,6 +22,7 @@ ON_OBJECTS = {
     "s3:UploadPart": "s3:PutObject",
     "s3:CompleteMultipartUpload": "s3:PutObject",
     "s3:AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "s3:ListParts": "s3:ListMultipartUploadParts",
 }
 # When the call names a version. Instead of the other: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html.
 # Of tags the pages say "also": https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html and
@@ -47,6 +48,7 @@ OF_THE_KEY = {
     "s3:CreateMultipartUpload": ("kms:Decrypt", "kms:GenerateDataKey"),
     "s3:UploadPart": ("kms:Decrypt", "kms:GenerateDataKey"),
     "s3:CompleteMultipartUpload": ("kms:Decrypt",),
+    "s3:ListParts": ("kms:Decrypt",),
 }
 ON_QUEUES = {
     "sqs:SendMessage": "sqs:SendMessage",
@@ -66,6 +68,7 @@ ON_THE_MANIFEST = {
     "dynamodb:Query",
     "dynamodb:PutItem",
     "dynamodb:DeleteItem",
+    "dynamodb:UpdateItem",
 }
 
 

@@ -29,6 +29,18 @@ RARE = [
         "abort_multipart_upload",
     ),
     RareCall(
+        Shape("replicator", "s3:ListParts", "replica object"),
+        "the last range of a large object is there",
+        "replica",
+        "list_parts",
+    ),
+    RareCall(
+        Shape("replicator", "dynamodb:UpdateItem", "manifest", ("partition=rows",)),
+        "a range of a large object is there",
+        "manifest",
+        "update_item",
+    ),
+    RareCall(
         Shape("replicator", "sqs:ChangeMessageVisibilityBatch", "objects queue"),
         "a message fails and is given back with a pause",
         "queue",
@@ -57,6 +69,18 @@ RARE = [
         "the same of an object in an existing bucket that is not versioned",
         "part_copies",
         "upload_part_copy",
+    ),
+    RareCall(
+        Shape("read", "s3:HeadObject", "source object", ("version",)),
+        "the object has a COMPOSITE checksum: where its parts end",
+        "source",
+        "head_object",
+    ),
+    RareCall(
+        Shape("read", "s3:HeadObject", "source object", ("if-match",)),
+        "the same of an object in an existing bucket that is not versioned",
+        "source",
+        "head_object",
     ),
     RareCall(
         Shape("read", "s3:GetObjectTagging", "source object"),

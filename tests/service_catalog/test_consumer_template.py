@@ -253,6 +253,7 @@ def test_the_replicator_may_do_what_its_calls_need_and_nothing_more():
         "s3:DeleteObjectVersionTagging",
         "s3:GetObject",
         "s3:ListBucket",
+        "s3:ListMultipartUploadParts",
         "s3:PutObject",
         "s3:PutObjectTagging",
         "s3:PutObjectVersionTagging",
@@ -261,6 +262,7 @@ def test_the_replicator_may_do_what_its_calls_need_and_nothing_more():
         "dynamodb:BatchGetItem",
         "dynamodb:GetItem",
         "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
     }
