@@ -23,6 +23,7 @@ from pathlib import Path
 from cold_import import RUNS, ColdImport, cold_import
 from import_closure import import_closure
 from interpreter import Interpreter, compile_tree, interpreter
+from service_models import is_model, spoken, write_trimmed
 from wheels import ARCHITECTURES, wheels
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +59,7 @@ def build(
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".packing-", dir=out.parent) as folder:
             packed = Path(folder) / out.name
-            write_zip(_entries(root, installed, python, Path(folder) / "ours"), packed)
+            write_zip(_entries(root, installed, python, Path(folder)), packed)
             stamp = Path(folder) / "stamp"
             stamp.write_text(f"{inputs} {sha256(packed)}\n")
             packed.replace(out)
@@ -87,11 +88,14 @@ def write_zip(entries: Mapping[str, Path], out: Path) -> None:
             archive.writestr(entry, file.read_bytes(), compresslevel=COMPRESSION)
 
 
-def _entries(root: Path, installed: Path, python: Interpreter | None, ours: Path) -> dict[str, Path]:
-    """Name in the zip -> file. `ours` is an empty folder for our own modules and their bytecode."""
+def _entries(root: Path, installed: Path, python: Interpreter | None, work: Path) -> dict[str, Path]:
+    """Name in the zip -> file. `work` is an empty folder for what is made: our modules' bytecode, smaller models."""
+    ours, models = work / "ours", work / "models"
     reached = import_closure(_entry_points(root), [root, installed], REACHED_ONLY, NEVER_ENTERED)
     needed = {file for file in reached.values() if file.is_relative_to(installed)}
-    for file in _with_data(sorted(set(reached.values()) - needed)):
+    modules = sorted(set(reached.values()) - needed)
+    operations = spoken(modules)
+    for file in _with_data(modules):
         copy = ours / file.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
@@ -101,7 +105,11 @@ def _entries(root: Path, installed: Path, python: Interpreter | None, ours: Path
     entries |= {file.relative_to(ours).as_posix(): file for file in _files(ours)}
     for file in _files(installed):
         name = file.relative_to(installed)
-        if name.parts[0] not in REACHED_ONLY or _source(file) in needed:
+        if is_model(file):
+            small = name.with_suffix("")  # .json instead of .json.gz
+            write_trimmed(file, operations, models / small)
+            entries[small.as_posix()] = models / small
+        elif name.parts[0] not in REACHED_ONLY or _source(file) in needed:
             entries[name.as_posix()] = file
     return entries
 

@@ -35,6 +35,7 @@ NOT_SHIPPED = {
     "*py.typed": "for type checkers",
     "*/tests/*": "the libraries' own tests",
     "*/__pycache__/*": "made again by the function's own Python",
+    "annotated_types/test_cases.py": "the library's own tests",
     "botocore/data/*/examples-1.json": "documentation",
     "botocore/crt/auth.py": "needs awscrt, which is not installed",
     "dateutil/zoneinfo/*": "time zones by name, for systems without their own; AWS answers in UTC",

@@ -130,6 +130,7 @@ def test_nothing_ships_but_the_handlers_and_what_they_need(names):
             "aws_lambda_powertools",
             "botocore",
             "dateutil",
+            "httptools",
             "jinja2",
             "jmespath",
             "leather",
@@ -268,7 +269,8 @@ for service in {SERVICES!r}:
     assert client.meta.endpoint_url == f"https://{{service}}.eu-west-1.amazonaws.com", client.meta.endpoint_url
     client.exceptions.ClientError
 sts = session.create_client("sts", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-assert "Signature=" in sts.generate_presigned_url("get_caller_identity")
+role = {{"RoleArn": "arn:aws:iam::111111111111:role/read", "RoleSessionName": "session"}}
+assert "Signature=" in sts.generate_presigned_url("assume_role", role)
 """
     assert foreign_modules(run_alone(unpacked, code, "-B"), unpacked) == {}
 
@@ -287,7 +289,8 @@ Telemetry("service")._logger.info("replicated", extra={"model": Model(key="a")})
 def test_the_licence_text_of_everything_that_ships_goes_along(names):
     licensed = {re.sub(r"-\d[\w.]*$", "", name.split("/")[1]) for name in names if name.startswith("licenses/")}
     assert {name.replace("_", "-") for name in licensed} == {
-        *("annotated-types", "anycrc", "aws-lambda-powertools", "botocore", "jinja2", "jmespath", "leather"),
+        *("annotated-types", "anycrc", "aws-lambda-powertools", "botocore", "httptools", "jinja2"),
+        *("jmespath", "leather"),
         *(
             "markupsafe",
             "pydantic",
