@@ -248,20 +248,21 @@ class Connection:
         :raises ResponseStreamingError: it breaks off, or is too long to be held.
         """
         chunked = "chunked" in head.headers.get("transfer-encoding", "").lower()
-        piece, room = self._view[self._begin : self._end], memoryview(bytearray(HEAD_LIMIT))
+        piece, room, size = self._view[self._begin : self._end], memoryview(bytearray(HEAD_LIMIT)), 0
         self._begin = self._end
-        size = 0
-        while not head.complete:
+        while True:
+            size += len(piece)
+            if size > UNMEASURED_LIMIT:
+                raise ResponseStreamingError(error=f"more than {UNMEASURED_LIMIT} bytes without a Content-Length")
             if chunked:
                 self._parse(head, piece)
             else:
                 head.pieces.append(bytes(piece))
-            size += len(piece)
-            if size > UNMEASURED_LIMIT:
-                raise ResponseStreamingError(error=f"more than {UNMEASURED_LIMIT} bytes without a Content-Length")
-            if not head.complete and not (count := self.receive(room)):
+            if head.complete:
                 break
-            piece = room[:count]
+            piece = room[: self.receive(room)]
+            if not piece:
+                break
         if chunked and not head.complete:
             raise ResponseStreamingError(error="the connection ended within a chunked body")
         return b"".join(head.pieces)

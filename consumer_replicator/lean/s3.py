@@ -272,10 +272,11 @@ def _timestamp(text: str) -> datetime:
 
 
 def _split_expires(answer: dict[str, Any]) -> None:
-    """As botocore does: the text it is, and a date where it is one."""
-    answer["ExpiresString"] = answer.pop("Expires")
-    with suppress(ValueError, RuntimeError):
-        answer["Expires"] = parse_timestamp(answer["ExpiresString"])
+    """As botocore does: the text it is, and a date where it is one. Nothing is nothing."""
+    if text := answer.pop("Expires"):
+        answer["ExpiresString"] = text
+        with suppress(ValueError, RuntimeError):
+            answer["Expires"] = parse_timestamp(text)
 
 
 TYPES: Mapping[str, Convert | None] = {

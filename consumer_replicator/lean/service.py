@@ -165,10 +165,12 @@ class Attempts:
         raise self._refusal(parsed)
 
     def _parsed(self, http: AWSResponse, model: Any) -> dict[str, Any]:
-        parser = create_parser(self.client.meta.service_model.resolved_protocol)
+        service = self.client.meta.service_model
+        parser = create_parser(service.resolved_protocol)
         response = {"headers": http.headers, "status_code": http.status_code, "body": http.content, "context": {}}
         parsed: dict[str, Any] = parser.parse(response, model.output_shape)
-        return parsed
+        modelled = service.shape_for_error_code(parsed.get("Error", {}).get("Code"))
+        return parsed | parser.parse(response, modelled) if modelled else parsed
 
     def _refusal(self, parsed: dict[str, Any]) -> ClientError:
         error: ClientError = self.client.exceptions.from_code(parsed.get("Error", {}).get("Code"))(
