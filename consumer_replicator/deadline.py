@@ -7,11 +7,15 @@ from consumer_replicator.errors import HydrationError
 
 
 class Deadline:
-    """`seconds` from now; `reserve` of them are kept back for giving messages back and reporting."""
+    """`seconds` from now; `reserve` of them are kept back for giving messages back and reporting.
+
+    `whole`: seconds that there were at first.
+    """
 
     def __init__(self, seconds: float, reserve: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._at = clock() + seconds - reserve
+        self.whole = seconds - reserve
+        self._at = clock() + self.whole
 
     def remaining(self) -> float:
         """Seconds, below zero when it has passed."""

@@ -98,6 +98,7 @@ class Current:
 
     key: str
     listed: Listed
+    row: Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,7 @@ def _out_of_scope(
 
 def _listed(listed: Listed, row: Row | Unreadable | None, key: str, rules: Rules) -> Finding:
     if isinstance(row, Row) and row.state is State.LIVE and sameness(listed, row.source) is Sameness.SAME:
-        return Drift(DriftKind.STALE, key, listed, row, forced=True) if rules.force else Current(key, listed)
+        return Drift(DriftKind.STALE, key, listed, row, forced=True) if rules.force else Current(key, listed, row)
     if _is_young(listed, rules):
         return LeftAlone(key, listed, LeftReason.YOUNG)
     if row is None:

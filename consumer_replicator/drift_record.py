@@ -6,7 +6,8 @@ object a line, ASCII only, short names:
     {"k": "stale", "key": "a/b", "z": 17, "m": 1764000000, "g": 4, "h": 1}
 
 kind, key, size and LastModified of the listed object (absent for an extra), the row's generation when the drift was
-found, and whether a hint was sent for it (0: an extra, which waits for the breaker).
+found, and whether a hint was sent for it (0: an extra, which waits for the breaker). A verify's kinds are "different"
+and "cannot-tell", and "r" says why; a hint is sent where it repairs.
 """
 
 import json
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from consumer_replicator.comparison import Answer, Verified
 from consumer_replicator.drift import Drift, DriftKind
 from consumer_replicator.row import Row, State
 
@@ -30,14 +32,18 @@ class Ending(StrEnum):
     HELD = "held"  # an extra that the breaker did not let go
 
 
+type Kind = DriftKind | Answer
+
+
 @dataclass(frozen=True, slots=True)
 class DriftRecord:
-    kind: DriftKind
+    kind: Kind
     key: str
     size: int | None
     last_modified: int | None
     generation: int
     hinted: bool
+    reason: str | None = None
 
     @classmethod
     def of(cls, drift: Drift, *, hinted: bool) -> "DriftRecord":
@@ -52,10 +58,27 @@ class DriftRecord:
             hinted=hinted,
         )
 
+    @classmethod
+    def of_verified(cls, verified: Verified, *, hinted: bool) -> "DriftRecord":
+        return cls(
+            kind=verified.comparison.answer,
+            key=verified.key,
+            size=verified.listed.size,
+            last_modified=verified.listed.last_modified,
+            generation=verified.generation,
+            hinted=hinted,
+            reason=verified.comparison.why,
+        )
+
     @property
     def listed(self) -> bool:
         """Whether it stands in the books of listed objects; else in those of extras."""
         return self.last_modified is not None
+
+    @property
+    def told_only(self) -> bool:
+        """Whether nothing will become of it: a verify has found it, and repairs nothing."""
+        return self.listed and not self.hinted
 
     def to_line(self) -> str:
         values = {
@@ -65,6 +88,7 @@ class DriftRecord:
             "m": self.last_modified,
             "g": self.generation,
             "h": int(self.hinted),
+            "r": self.reason,
         }
         return json.dumps({name: value for name, value in values.items() if value is not None})
 
@@ -72,12 +96,13 @@ class DriftRecord:
     def from_line(cls, line: str) -> "DriftRecord":
         values = json.loads(line)
         return cls(
-            DriftKind(values["k"]),
+            Answer(values["k"]) if values["k"] in Answer else DriftKind(values["k"]),
             values["key"],
             values.get("z"),
             values.get("m"),
             values["g"],
             bool(values["h"]),
+            values.get("r"),
         )
 
 

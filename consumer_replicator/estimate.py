@@ -1,4 +1,4 @@
-"""What a run has cost, and what a backfill will take: dollars and seconds. Pure.
+"""What a run has cost, and what a backfill or a verify will take: dollars and seconds. Pure.
 
 Prices are list prices of us-east-1 without free tiers and discounts; other regions differ by up to some ten per cent.
 Not counted: storage of the replica, logs, the KMS keys' monthly dollar, VPC endpoints; traffic within a region is
@@ -17,6 +17,7 @@ from typing import Final, Literal
 from consumer_replicator.parts import DEFAULT_PART_BYTES, part_size
 
 type Architecture = Literal["arm64", "x86_64"]
+type Limit = Literal["nothing to do", "round trips", "bandwidth", "rate limit"]
 type Item = Literal[
     "s3 writes and lists",
     "s3 reads",
@@ -79,6 +80,10 @@ SECONDS_PER_OBJECT: Final = 0.15
 """Assumption: round trips of one small object, GET, PUT under KMS and row write one after the other."""
 BYTES_PER_SECOND: Final = 78e6
 """Per function inside a VPC: 625 Mbps. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+SECONDS_PER_COMPARISON: Final = 0.1
+"""Assumption: two HEADs one after the other, and what they wait for the processor."""
+RANGES_AT_ONCE: Final = 5
+"""TransferConcurrency's default."""
 MESSAGES_PER_BATCH: Final = 10
 BUCKET_KEY_SHARE: Final = 0.01
 """With S3 Bucket Keys up to 99 % of the KMS requests fall away.
@@ -140,7 +145,7 @@ class Estimate:
 
     load: Load
     seconds: float
-    limited_by: Literal["nothing to do", "round trips", "bandwidth", "rate limit"]
+    limited_by: Limit
     cost: Cost
 
     @property
@@ -184,9 +189,29 @@ def estimate(load: Load, capacity: Capacity) -> Estimate:
     )
 
 
-def _limit(
-    waiting: float, moving: float, seconds: float, paced: float
-) -> Literal["nothing to do", "round trips", "bandwidth", "rate limit"]:
+def estimate_verify(load: Load, capacity: Capacity) -> Estimate:
+    """Seconds and dollars to compare `load.objects` with their replicas and to read, at most, `load.bytes`.
+
+    `capacity`: of the transfer function; `keys_at_once` are its threads.
+    """
+    waiting = load.objects * SECONDS_PER_COMPARISON / capacity.keys_at_once
+    moving = load.bytes / BYTES_PER_SECOND
+    source_share = BUCKET_KEY_SHARE if capacity.source_bucket_keys else 1.0
+    gb_seconds = (waiting + moving) * capacity.memory_mb / 1024
+    dollars: dict[Item, float] = {
+        "s3 reads": 2 * load.objects * PRICES["s3 reads"],
+        "kms": load.objects * (source_share + BUCKET_KEY_SHARE) * PRICES["kms"],
+        "lambda time": gb_seconds * GB_SECOND[capacity.architecture],
+    }
+    return Estimate(
+        load=load,
+        seconds=(waiting + moving) / capacity.functions,
+        limited_by=_limit(waiting, moving, 0.0, 0.0),
+        cost=Cost({item: price for item, price in dollars.items() if price}),
+    )
+
+
+def _limit(waiting: float, moving: float, seconds: float, paced: float) -> Limit:
     if not (waiting or moving):
         return "nothing to do"
     if paced > seconds:

@@ -18,14 +18,16 @@ from consumer_replicator.errors import HydrationError
 from consumer_replicator.row import Row
 from consumer_replicator.row_item import PARTITION, SORT, from_item
 
-ATTRIBUTES = f"{SORT}, g, s, v, i, z, m, r, c, a, e, o"
-"""What judging and reporting need. The rest (checksum, tags, sequencer) would be paid for in memory only."""
+ATTRIBUTES = f"{SORT}, g, s, v, i, z, m, r, c, a, e, o, p"
+"""What judging and reporting need. The rest (checksums, tags, sequencer) would be paid for in memory only."""
+WITH_CHECKSUMS = f"{ATTRIBUTES}, k, h"
+"""What verifying needs."""
 
 type Pair = tuple[str, Row | Unreadable]
 
 
 class ManifestScan:
-    """`dynamodb` signs with the function's own role. Rows come without checksum, tags and sequencer.
+    """`dynamodb` signs with the function's own role. Rows come without checksums, tags and sequencer.
 
     `pages` counts requests, `read_units` what they consumed, `misplaced` rows that lie in another shard than their key
     hashes to: left over from another number of shards, never read by a copier, and therefore left out.
@@ -43,18 +45,22 @@ class ManifestScan:
         self.read_units = 0.0
         self.misplaced = 0
 
-    def rows(self, after: str = "", until: str | None = None) -> Iterator[Pair]:
+    def rows(self, after: str = "", until: str | None = None, *, checksums: bool = False) -> Iterator[Pair]:
         """Keys and rows after `after`, up to and with `until`, in key order; a row that cannot be read says so.
+
+        `checksums`: with those of source and replica.
 
         :raises HydrationError: the manifest cannot be read.
         """
-        return merge(*(self._shard(shard, after, until) for shard in range(self._shards)), key=itemgetter(0))
+        wanted = {"ProjectionExpression": WITH_CHECKSUMS if checksums else ATTRIBUTES}
+        shards = (self._shard(shard, after, until, wanted) for shard in range(self._shards))
+        return merge(*shards, key=itemgetter(0))
 
-    def _shard(self, shard: int, after: str, until: str | None) -> Iterator[Pair]:
+    def _shard(self, shard: int, after: str, until: str | None, wanted: Mapping[str, str]) -> Iterator[Pair]:
         condition = _condition(f"{self._bucket}#{shard}", after, until)
         start: dict[str, Any] | None = {}
         while start is not None:
-            page = self._page(**condition, **start)
+            page = self._page(**condition, **start, **wanted)
             rows = self._decoded(page["Items"], shard, after)
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]} if page.get("LastEvaluatedKey") else None
             del page  # the rows are a tenth of it
@@ -75,7 +81,6 @@ class ManifestScan:
         with translated("manifest"):
             page: Mapping[str, Any] = self._dynamodb.query(
                 TableName=self._table,
-                ProjectionExpression=ATTRIBUTES,
                 ReturnConsumedCapacity="TOTAL",
                 **request,
             )

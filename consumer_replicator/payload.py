@@ -7,6 +7,8 @@
 {"run_id": "..."}                                      go on with a run that stopped
 {"run_id": "...", "stop": true}                        stop a run
 {"mode": "watermark"}                                  "everything the producer had before T is here"
+{"mode": "verify", "prefix": "2026/"}                  whether replicas hold their sources' bytes, by stored checksums
+{"mode": "verify", "sample": 0.01, "read_bytes": true} of one key in a hundred, by their bytes where nothing else tells
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,6 +30,8 @@ from pydantic import (
 from consumer_replicator.hint import fits_a_key
 
 MAX_PREFIXES = 100
+COPYING = ("force", "max_objects", "objects_per_second")
+VERIFYING = ("sample", "read_bytes", "repair")
 
 
 class PayloadError(ValueError):
@@ -41,6 +45,7 @@ class PayloadError(ValueError):
 class Mode(StrEnum):
     RECONCILE = "reconcile"  # both ways: what is missing or stale is copied, what is extra follows the delete policy
     BACKFILL = "backfill"  # one way: copies only, never a delete
+    VERIFY = "verify"  # compares replicas with their sources, and changes nothing unless `repair` is asked for
     WATERMARK = "watermark"  # moves the watermark on, and tells it
 
 
@@ -52,7 +57,11 @@ type _Prefix = Annotated[str, AfterValidator(fits_a_key)]
 
 
 class Payload(BaseModel):
-    """`since`, `until` bound LastModified, the first included, the second not. `objects_per_second` paces the hints."""
+    """`since`, `until` bound LastModified, the first included, the second not. `objects_per_second` paces the hints.
+
+    Of `verify` alone: `sample` is the share of keys that are compared; `read_bytes` reads bodies where no checksum
+    tells; `repair` has what is different copied again.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,6 +73,9 @@ class Payload(BaseModel):
     force: bool = False
     max_objects: Annotated[int | None, Field(ge=1)] = None
     objects_per_second: Annotated[float | None, Field(gt=0, le=100_000)] = None
+    sample: Annotated[float | None, Field(gt=0, le=1)] = None
+    read_bytes: bool = False
+    repair: bool = False
     run_id: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = None
     stop: bool = False
 
@@ -83,6 +95,13 @@ class Payload(BaseModel):
             problems.append("since is not before until")
         if self.stop and not self.run_id:
             problems.append("stop needs the run_id of the run to stop")
+        said = [name for name in self.model_fields_set if getattr(self, name) not in (None, False)]
+        if self.mode is Mode.VERIFY:
+            problems += [f"{name} has no meaning for a verify" for name in COPYING if name in said]
+        else:
+            problems += [f'{name} is for {{"mode": "verify"}} alone' for name in VERIFYING if name in said]
+        if self.repair and self.dry_run:
+            problems.append("repair changes replicas, and dry_run changes nothing")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -100,6 +119,11 @@ class Payload(BaseModel):
         """Whether a run of this payload looks at every key in scope, so that what it says holds for the bucket."""
         narrowed = self.prefix or self.since or self.until or self.max_objects
         return self.mode is Mode.RECONCILE and not narrowed and not self.dry_run
+
+    @property
+    def sends_hints(self) -> bool:
+        """Whether a run of this payload may have anything copied or deleted."""
+        return not self.dry_run and (self.mode is not Mode.VERIFY or self.repair)
 
     @classmethod
     def parse(cls, document: Any) -> Self:

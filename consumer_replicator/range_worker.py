@@ -9,32 +9,20 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import batched
 from math import inf
 
+from consumer_replicator.chunk import SAMPLED_KEYS, Chunk
+from consumer_replicator.comparison import Verified
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.delay import MAX_DELAY_SECONDS
-from consumer_replicator.drift import (
-    Current,
-    Drift,
-    DriftKind,
-    Filtered,
-    Finding,
-    LeftAlone,
-    LeftReason,
-    NotAscending,
-    Rules,
-    findings,
-)
-from consumer_replicator.drift_record import DriftRecord
+from consumer_replicator.drift import Finding, NotAscending, Rules, findings
 from consumer_replicator.errors import HydrationError
-from consumer_replicator.estimate import Load
 from consumer_replicator.hint import PlainHint
-from consumer_replicator.key_ranges import KeySample, Sampler
+from consumer_replicator.key_ranges import KeyRange, KeySample, Sampler
 from consumer_replicator.listing import Listing
 from consumer_replicator.manifest_scan import ManifestScan, Pair
-from consumer_replicator.parts import DEFAULT_PART_BYTES
 from consumer_replicator.payload import Mode
 from consumer_replicator.queue import Queue
 from consumer_replicator.replica_check import with_replicas
@@ -44,28 +32,14 @@ from consumer_replicator.run_facts import LAG_BOUNDS
 from consumer_replicator.run_files import RunFiles
 from consumer_replicator.runs import Runs
 from consumer_replicator.tally import Tally
+from consumer_replicator.verifier import NotNow, Verifier
 
 CHUNK = 10_000
 """Findings between two checkpoints: ten pages of the listing."""
-SAMPLED_KEYS = 64
-"""Of a range, for the next run's boundaries: 1 KB each, in JSON up to six times that, in an item of at most 400 KB.
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+CHUNK_VERIFIED = 2_000
+"""The same of a verify, which makes two calls for each."""
 WRITER_CHARACTERS = 8
 PACE_STEP_SECONDS = 5
-LOST_EVENTS = (DriftKind.MISSING, DriftKind.STALE)
-
-
-@dataclass
-class _Chunk:
-    """What has been found since the last checkpoint."""
-
-    rules: Rules
-    tally: Tally = field(default_factory=Tally)
-    records: list[DriftRecord] = field(default_factory=list)
-    hints: list[PlainHint] = field(default_factory=list)
-    sampler: Sampler = field(default_factory=lambda: Sampler(SAMPLED_KEYS))
-    last_key: str = ""
-    findings: int = 0
 
 
 class RangeWorker:
@@ -83,6 +57,7 @@ class RangeWorker:
         queue: Queue,
         files: RunFiles,
         runs: Runs,
+        verifier: Verifier,
         *,
         bucket: str,
         rules: Callable[[Run, float], Rules],
@@ -97,6 +72,7 @@ class RangeWorker:
         self._queue = queue
         self._files = files
         self._runs = runs
+        self._verifier = verifier
         self._bucket = bucket
         self._rules = rules
         self._usage = usage
@@ -115,22 +91,23 @@ class RangeWorker:
         """
         rest = state.rest
         rules = self._rules(run, self._now())
-        chunk, self._writer = _Chunk(rules), self._unique()[:WRITER_CHARACTERS]
+        chunk, self._writer = Chunk(run, rules), self._unique()[:WRITER_CHARACTERS]
         if rest is None:
             return state if state.done else self._checkpoint(run, state, chunk, done=True)
         self._counted = self._used()
         most = self._most(run, state)
-        replicas = self._replicas.objects(rest.after, rest.until)
-        rows = with_replicas(self._with_lags(self._scan.rows(rest.after, rest.until), run), replicas)
-        for finding in _ascending(findings(self._listing.objects(rest.after, rest.until), rows, rules)):
-            if state.tally["hinted"] + chunk.tally["hinted"] >= most:
-                break
-            self._count(run, finding, chunk)
-            if chunk.findings >= self._chunk or len(chunk.hints) >= self._most_hints(run):
-                state = self._checkpoint(run, state, chunk, done=False)
-                chunk = _Chunk(rules)
-                if deadline.remaining() <= 0 or self.pause(run, state) > 0 or self._stopped(run):
-                    return state
+        try:
+            for finding in self._found(run, rest, rules, deadline):
+                if state.tally["hinted"] + chunk.tally["hinted"] >= most:
+                    break
+                chunk.count(finding)
+                if self._is_full(run, chunk):
+                    state = self._checkpoint(run, state, chunk, done=False)
+                    chunk = Chunk(run, rules)
+                    if deadline.remaining() <= 0 or self.pause(run, state) > 0 or self._stopped(run):
+                        return state
+        except NotNow:
+            return self._checkpoint(run, state, chunk, done=False)
         return self._checkpoint(run, state, chunk, done=True)
 
     def pause(self, run: Run, state: RangeState) -> float:
@@ -138,6 +115,23 @@ class RangeWorker:
         return max(0.0, self._due_in(run, state.tally["hinted"]) - MAX_DELAY_SECONDS)
 
     # -- finding -----------------------------------------------------------------------------------------------------
+
+    def _found(self, run: Run, rest: KeyRange, rules: Rules, deadline: Deadline) -> Iterator[Finding | Verified]:
+        """What the listing and the manifest say of each key: side by side with the replicas' own listing, or, in a
+        verify, with a look at each replica itself."""
+        listed, payload = self._listing.objects(rest.after, rest.until), run.payload
+        if payload.mode is not Mode.VERIFY:
+            rows = self._with_lags(self._scan.rows(rest.after, rest.until), run)
+            replicas = self._replicas.objects(rest.after, rest.until)
+            return _ascending(findings(listed, with_replicas(rows, replicas), rules))
+        found = _ascending(findings(listed, self._scan.rows(rest.after, rest.until, checksums=True), rules))
+        if payload.dry_run:
+            return found
+        return self._verifier.verified(found, deadline, wanted=run.samples, read_bytes=payload.read_bytes)
+
+    def _is_full(self, run: Run, chunk: Chunk) -> bool:
+        most = min(self._chunk, CHUNK_VERIFIED) if run.payload.mode is Mode.VERIFY else self._chunk
+        return chunk.findings >= most or len(chunk.hinted) >= self._most_hints(run)
 
     def _with_lags(self, rows: Iterator[Pair], run: Run) -> Iterator[Pair]:
         """The rows as they are, counting on the way how long the copies since the last run took."""
@@ -147,52 +141,10 @@ class RangeWorker:
                 self._lags[f"lag:{bisect_left(LAG_BOUNDS, row.written_at - row.event_time)}"] += 1
             yield key, row
 
-    def _count(self, run: Run, finding: Finding, chunk: _Chunk) -> None:
-        chunk.findings += 1
-        chunk.last_key = finding.key
-        chunk.sampler.see(finding.key)
-        tally, listed = chunk.tally, finding.listed
-        if listed is not None:
-            tally["listed"] += 1
-            tally["changed"] += run.since_run is not None and listed.last_modified >= run.since_run
-        match finding:
-            case Current():
-                tally["current"] += 1
-                tally["rows"] += 1
-            case Filtered(reason=reason):
-                tally[f"filtered:{reason}" if listed else "filtered-rows"] += 1
-            case LeftAlone(reason=reason):
-                tally[f"skipped:{reason.value}" if listed else f"left:{reason.value}"] += 1
-                tally["unproven"] += _is_unproven(finding, chunk.rules)
-                tally["rows"] += listed is None
-            case Drift():
-                self._count_drift(run, finding, chunk)
-
-    def _count_drift(self, run: Run, drift: Drift, chunk: _Chunk) -> None:
-        tally, extra = chunk.tally, drift.kind is DriftKind.EXTRA
-        tally["rows"] += drift.row is not None
-        if drift.outgrown:
-            tally[f"filtered:{drift.outgrown}"] += 1
-        if extra and run.payload.mode is Mode.BACKFILL:
-            tally["left:extra"] += 1
-            return
-        if extra:
-            tally["extra"] += 1
-        elif drift.listed is not None and not drift.outgrown:
-            tally["hinted"] += 1
-            tally["bytes"] += drift.listed.size
-            tally["large"] += drift.listed.size > DEFAULT_PART_BYTES
-            tally["parts"] += Load.of(drift.listed.size).parts
-        if drift.kind in LOST_EVENTS and not drift.forced and drift.listed is not None:
-            tally["overdue"] += drift.listed.last_modified >= (run.since_run or 0)
-        chunk.records.append(DriftRecord.of(drift, hinted=not extra))
-        if not extra and not run.payload.dry_run:
-            chunk.hints.append(hint_of(self._bucket, run, drift.key))
-
     # -- chunks ------------------------------------------------------------------------------------------------------
 
-    def _checkpoint(self, run: Run, state: RangeState, chunk: _Chunk, *, done: bool) -> RangeState:
-        self._send(run, chunk.hints, state.tally["hinted"])
+    def _checkpoint(self, run: Run, state: RangeState, chunk: Chunk, *, done: bool) -> RangeState:
+        self._send(run, chunk.hinted, state.tally["hinted"])
         if chunk.records:
             self._files.write_drift(run.id, state.number, state.chunks, self._writer, chunk.records)
         used, lags = self._used(), self._lags
@@ -215,12 +167,13 @@ class RangeWorker:
         used["read-half-units"] = round(2 * self._scan.read_units)
         return used
 
-    def _send(self, run: Run, hints: list[PlainHint], before: int) -> None:
+    def _send(self, run: Run, hinted: list[str], before: int) -> None:
         """In small groups where the run is paced, each delayed until it is due."""
-        size = max(10, int((run.payload.objects_per_second or len(hints) or 1) * PACE_STEP_SECONDS))
-        for place, some in enumerate(batched(hints, size)):
+        size = max(10, int((run.payload.objects_per_second or len(hinted) or 1) * PACE_STEP_SECONDS))
+        for place, some in enumerate(batched(hinted, size)):
             delay = self._due_in(run, before + place * size)
-            self._queue.send_hints(some, group=f"run-{run.id}", delay=delay)
+            hints = [hint_of(self._bucket, run, key) for key in some]
+            self._queue.send_hints(hints, group=f"run-{run.id}", delay=delay)
 
     def _most_hints(self, run: Run) -> float:
         """Hints of one chunk: of a paced run no more than fit into half of what SQS can delay."""
@@ -256,14 +209,8 @@ def _ascending(found: Iterator[Finding]) -> Iterator[Finding]:
 
 def hint_of(bucket: str, run: Run, key: str) -> PlainHint:
     """The hint that a run sends for a key; its log lines carry the run's id."""
-    return PlainHint(bucket=bucket, key=key, id=f"run {run.id}", force=run.payload.force)
-
-
-def _is_unproven(left: LeftAlone, rules: Rules) -> bool:
-    """Whether a key that was left alone keeps the run from proving that everything older than it is here."""
-    if left.reason in (LeftReason.KEPT, LeftReason.TOMBSTONE):
-        return False
-    return left.listed is None or rules.now - left.listed.last_modified > rules.lag_objective
+    force = run.payload.force or run.payload.repair
+    return PlainHint(bucket=bucket, key=key, id=f"run {run.id}", force=force)
 
 
 def joined(one: KeySample, other: KeySample) -> KeySample:

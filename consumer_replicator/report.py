@@ -26,8 +26,18 @@ from consumer_replicator.report_model import (
     Report,
     Run,
     Verdict,
+    Verification,
 )
-from consumer_replicator.run_facts import LAG_BOUNDS, DriftEntry, ExtraCounts, Lags, LossCounts, RunFacts, Usage
+from consumer_replicator.run_facts import (
+    LAG_BOUNDS,
+    DriftEntry,
+    ExtraCounts,
+    Lags,
+    LossCounts,
+    RunFacts,
+    Usage,
+    VerifyCounts,
+)
 
 __all__ = ["PreviousRun", "Report", "build", "to_json"]
 
@@ -37,7 +47,7 @@ LOSS_DEFINITION: Final = (
     "divided by all objects that changed since the last whole run."
 )
 
-KINDS: Final = ("missing", "stale", "extra", "failed", "unfinished")
+KINDS: Final = ("different", "cannot-tell", "missing", "stale", "extra", "failed", "unfinished")
 
 
 def build(facts: RunFacts) -> Report:
@@ -49,6 +59,8 @@ def build(facts: RunFacts) -> Report:
         books=books,
         extras=extras,
         drift=_drift(facts),
+        proofs=_largest_first(facts.proofs),
+        verification=_verification(facts.verify),
         failures=_failures(facts),
         lag=_lag(facts.lags, facts.lag_objective),
         loss=loss,
@@ -86,8 +98,8 @@ def _run(facts: RunFacts) -> Run:
 def _books(facts: RunFacts) -> Books:
     counts = facts.books
     settled = counts.copied + counts.uploading + counts.current + counts.planned
-    by_name = sum(counts.skipped.values()) + sum(counts.failed.values()) + sum(counts.filtered.values())
-    unaccounted = counts.listed - settled - by_name - counts.waiting
+    named = (counts.skipped, counts.failed, counts.filtered, counts.same, counts.different, counts.cannot_tell)
+    unaccounted = counts.listed - settled - sum(sum(each.values()) for each in named) - counts.waiting
     return Books(
         listed=counts.listed,
         copied=counts.copied,
@@ -96,6 +108,9 @@ def _books(facts: RunFacts) -> Books:
         skipped=_largest_first(counts.skipped),
         failed=_largest_first(counts.failed),
         filtered=_largest_first(counts.filtered),
+        same=_largest_first(counts.same),
+        different=_largest_first(counts.different),
+        cannot_tell=_largest_first(counts.cannot_tell),
         planned=counts.planned,
         waiting=counts.waiting,
         unaccounted=unaccounted,
@@ -150,6 +165,14 @@ def _drifted(entry: DriftEntry) -> DriftedKey:
             "last_modified": _time(entry.last_modified),
             "code": entry.code,
         }
+    )
+
+
+def _verification(counts: VerifyCounts | None) -> Verification | None:
+    if counts is None:
+        return None
+    return Verification(
+        bodies_read=counts.bodies_read, bytes_read=counts.bytes_read, repairs=_largest_first(counts.repairs)
     )
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Kind = Literal["missing", "stale", "extra", "failed", "unfinished"]
+Kind = Literal["missing", "stale", "extra", "failed", "unfinished", "different", "cannot-tell"]
+Mode = Literal["reconcile", "backfill", "verify"]
 Count = Annotated[int, Field(ge=0)]
 Counts = dict[str, Count]
 
@@ -20,7 +21,7 @@ class _Part(BaseModel):
 
 class Run(_Part):
     id: str = Field(description="names the run, its folder and this report's")
-    mode: Literal["reconcile", "backfill"] = Field(description="what was run")
+    mode: Mode = Field(description="what was run")
     dry_run: bool = Field(description="nothing was enqueued")
     state: Literal["done", "stopped", "failed"] = Field(description="how it ended")
     failure: str = Field("", description="why a failed run ended, one sentence")
@@ -48,7 +49,8 @@ class Verdict(_Part):
 
 
 class Books(_Part):
-    """listed = copied + uploading + current + skipped + failed + filtered + planned, once nothing is waiting."""
+    """listed = copied + uploading + current + skipped + failed + filtered + planned, once nothing is waiting; in a
+    verify, listed = same + different + cannot_tell + skipped + filtered + planned."""
 
     listed: Count = Field(description="entries of the source's listing")
     copied: Count = Field(description="replicated by this run's hints")
@@ -57,7 +59,10 @@ class Books(_Part):
     skipped: Counts = Field(description="by reason")
     failed: Counts = Field(description="by failure code")
     filtered: Counts = Field(description="by reason: out of scope, or not asked for")
-    planned: Count = Field(description="would be copied; the run was dry")
+    same: Counts = Field({}, description="the replica holds the same bytes; by what told")
+    different: Counts = Field({}, description="it does not, although the manifest calls it current; by what told")
+    cannot_tell: Counts = Field({}, description="by reason")
+    planned: Count = Field(description="would be copied, or compared; the run was dry")
     waiting: Count = Field(description="hinted, not settled when the report was written")
     unaccounted: int = Field(description="listed less all the others; not 0 is a defect")
     closes: bool = Field(description="nothing waiting, nothing unaccounted for")
@@ -97,7 +102,7 @@ class DriftedKey(_Part):
     key: str = Field(description="verbatim")
     size: Count | None = Field(description="bytes at the source")
     last_modified: datetime | None = Field(description="at the source")
-    code: str | None = Field(description="why it failed")
+    code: str | None = Field(description="why it failed; of a verify, what told, or why nothing did")
 
 
 class Drift(_Part):
@@ -141,6 +146,14 @@ class Loss(_Part):
     definition: str = Field(description="of the rate, in words")
 
 
+class Verification(_Part):
+    """Of a verify: what was read to tell, and what became of what it had copied again."""
+
+    bodies_read: Count = Field(description="objects whose bytes were read, since no checksum told")
+    bytes_read: Count = Field(description="of either side")
+    repairs: Counts = Field(description="different ones that were hinted, by what became of them")
+
+
 class Cost(_Part):
     """Of the run itself; the copies that it asked for are the replicator's."""
 
@@ -157,8 +170,8 @@ class Cost(_Part):
 class Plan(_Part):
     """What running a dry run would take, at the configured concurrency."""
 
-    objects: Count = Field(description="to copy")
-    bytes: Count = Field(description="to copy")
+    objects: Count = Field(description="to copy, or to compare")
+    bytes: Count = Field(description="to copy; of a verify, the most that would be read")
     seconds: float = Field(description="about")
     limited_by: str = Field(description="what would have to change for it to be faster")
     dollars: float = Field(description="about")
@@ -172,6 +185,10 @@ class Report(_Part):
     books: Books = Field(description="of the objects listed at the source")
     extras: Extras
     drift: Drift
+    proofs: Counts = Field(
+        {}, description="current objects by how their replica was proven; `unknown`: by a release before 0.5"
+    )
+    verification: Verification | None = Field(None, description="only of a verify")
     failures: tuple[Failure, ...] = Field(description="the most frequent first")
     lag: Lag
     loss: Loss
@@ -186,7 +203,7 @@ class PreviousRun(_Part):
     """What is kept of a run to compare later ones with."""
 
     id: str
-    mode: Literal["reconcile", "backfill"]
+    mode: Mode
     dry_run: bool
     state: Literal["done", "stopped", "failed"]
     started: datetime

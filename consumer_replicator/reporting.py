@@ -4,9 +4,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from consumer_replicator.comparison import Answer
 from consumer_replicator.drift_record import Ending
-from consumer_replicator.estimate import Architecture, Capacity, Estimate, Load, estimate
-from consumer_replicator.payload import Payload
+from consumer_replicator.estimate import (
+    RANGES_AT_ONCE,
+    Architecture,
+    Capacity,
+    Estimate,
+    Load,
+    estimate,
+    estimate_verify,
+)
+from consumer_replicator.payload import Mode, Payload
 from consumer_replicator.run import Phase, RangeState, Run
 from consumer_replicator.run_facts import (
     LAG_BOUNDS,
@@ -16,6 +25,7 @@ from consumer_replicator.run_facts import (
     LossCounts,
     RunFacts,
     Usage,
+    VerifyCounts,
 )
 from consumer_replicator.run_files import RunFiles
 from consumer_replicator.runs import Runs
@@ -102,6 +112,8 @@ class Reporting:
             ),
             usage=self._usage(run, tally),
             watermark=watermark,
+            proofs=kinds(tally, "proof"),
+            verify=_verify(run.payload, tally, settled),
             plan=self._plan(run, tally),
             swept=swept,
         )
@@ -120,6 +132,14 @@ class Reporting:
         if not run.payload.dry_run:
             return None
         capacity = self._surroundings.capacity
+        if run.payload.mode is Mode.VERIFY:
+            to_read = tally["bytes"] if run.payload.read_bytes else 0
+            memory_mb = round(self._surroundings.memory_gb * 1024)
+            functions = max(1, min(run.ranges, RANGES_AT_ONCE))
+            return estimate_verify(
+                Load(objects=tally["planned"], bytes=to_read),
+                replace(capacity, functions=functions, memory_mb=memory_mb),
+            )
         load = Load(objects=tally["hinted"], bytes=tally["bytes"], large=tally["large"], parts=tally["parts"])
         return estimate(load, replace(capacity, objects_per_second=run.payload.objects_per_second))
 
@@ -134,6 +154,16 @@ def total(states: Sequence[RangeState]) -> Tally:
 
 def books(payload: Payload, tally: Tally, settled: Settled) -> BookCounts:
     """The listed objects, each in one place."""
+    if payload.mode is Mode.VERIFY:
+        return BookCounts(
+            listed=tally["listed"],
+            same=kinds(tally, Answer.SAME),
+            different=kinds(tally, Answer.DIFFERENT),
+            cannot_tell=kinds(tally, Answer.CANNOT_TELL),
+            skipped=kinds(tally, "skipped"),
+            filtered=kinds(tally, "filtered"),
+            planned=tally["planned"],
+        )
     ended = settled.listed
     return BookCounts(
         listed=tally["listed"],
@@ -161,6 +191,13 @@ def extras(run: Run, settled: Settled) -> ExtraCounts:
         held=ended[Ending.HELD],
         held_because=run.held or "",
     )
+
+
+def _verify(payload: Payload, tally: Tally, settled: Settled) -> VerifyCounts | None:
+    if payload.mode is not Mode.VERIFY:
+        return None
+    repairs = {ending.value: count for ending, count in settled.listed.items() if count}
+    return VerifyCounts(tally["bodies-read"], tally["bytes-read"], repairs)
 
 
 def _lags(tally: Tally) -> Lags:

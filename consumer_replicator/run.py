@@ -6,6 +6,7 @@ settling   what became of the hinted keys is read from their rows
 done       report written, watermark moved          stopped    by hand; goes on with its run id
 """
 
+import zlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -51,6 +52,11 @@ class Run:
     @property
     def rests(self) -> bool:
         return self.phase in (Phase.DONE, Phase.STOPPED, Phase.FAILED)
+
+    def samples(self, key: str) -> bool:
+        """Whether a verify of a sample compares this key. Another run has another sample; the run's own stays."""
+        share = self.payload.sample
+        return share is None or zlib.crc32(f"{self.id}/{key}".encode()) < share * 2**32
 
     def moved(self, phase: Phase, **changes: object) -> "Run":
         return replace(self, phase=phase, version=self.version + 1, **changes)  # type: ignore[arg-type]

@@ -55,6 +55,7 @@ class BookCounts:
     """Where each listed object went. Exactly one entry per listed object:
 
     listed = current + skipped + filtered + planned + copied + uploading + failed + waiting
+    listed = same + different + cannot_tell + skipped + filtered + planned, in a verify
 
     `current` counts also what the copier found current after all. `planned`: would be copied, but the run is dry.
     `uploading`: hinted, and under way in an upload that several invocations carry. `waiting`: hinted, and not settled
@@ -70,6 +71,9 @@ class BookCounts:
     filtered: Mapping[str, int] = field(default_factory=dict)  # by reason
     planned: int = 0
     waiting: int = 0
+    same: Mapping[str, int] = field(default_factory=dict)  # by what told
+    different: Mapping[str, int] = field(default_factory=dict)  # by what told
+    cannot_tell: Mapping[str, int] = field(default_factory=dict)  # by reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,15 @@ class DriftEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyCounts:
+    """Of a verify: bodies that were read because no checksum told, and what became of the repairs, by ending."""
+
+    bodies_read: int = 0
+    bytes_read: int = 0
+    repairs: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class LossCounts:
     """`overdue`: missing or stale, changed after `since` and longer ago than the lag objective.
 
@@ -146,9 +159,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """`mode`: reconcile, backfill. `state`: done, stopped, failed; `failure`: the sentence that ended a failed run.
-    `watermark`: all that the source had before it is here, or None.
+    """`mode`: reconcile, backfill, verify. `state`: done, stopped, failed; `failure`: the sentence that ended a failed
+    run. `watermark`: all that the source had before it is here, or None.
 
+    `proofs`: current objects by how their replica was proven. `verify`: of a verify alone.
     `plan`: of a dry run, what running it would take. `swept`: multipart uploads aborted because no row names them.
     `notes`: sentences for the reader, in order.
     """
@@ -174,6 +188,8 @@ class RunFacts:
     loss: LossCounts = LossCounts()
     usage: Usage = Usage()
     watermark: float | None = None
+    proofs: Mapping[str, int] = field(default_factory=dict)
+    verify: VerifyCounts | None = None
     plan: Estimate | None = None
     swept: int = 0
     notes: Sequence[str] = ()

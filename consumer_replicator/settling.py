@@ -39,9 +39,9 @@ def settle(manifest: Manifest, records: Iterable[DriftRecord], *, held: bool) ->
     """Looks every drifted key up. `held`: the breaker holds the extras."""
     settled = Settled()
     for some in batched(records, ROWS_AT_ONCE):
-        rows = manifest.read_many(record.key for record in some)
+        rows = manifest.read_many(record.key for record in some if not record.told_only)
         for record in some:
-            outcome, code = _ended(record, rows, held=held)
+            outcome, code = (Ending.WAITING, "") if record.told_only else _ended(record, rows, held=held)
             _count(settled, record, outcome, code)
     return settled
 
@@ -56,7 +56,7 @@ def _ended(record: DriftRecord, rows: Mapping[str, Row | None], *, held: bool) -
 
 
 def unsettled(records: Iterable[DriftRecord]) -> Settled:
-    """The same without looking: of a dry run, where nothing was hinted."""
+    """The same without looking: of a run in which nothing was hinted."""
     settled = Settled()
     for record in records:
         _count(settled, record, Ending.WAITING, "")
@@ -65,7 +65,7 @@ def unsettled(records: Iterable[DriftRecord]) -> Settled:
 
 def any_waiting(manifest: Manifest, records: Iterable[DriftRecord], *, extras: bool) -> bool:
     """Whether some hinted key has not come to its end: looks no further than the first. `extras`: they were hinted."""
-    hinted = (record for record in records if record.hinted or extras)
+    hinted = (record for record in records if record.hinted or (extras and not record.listed))
     for some in batched(hinted, ROWS_AT_ONCE):
         rows = manifest.read_many(record.key for record in some)
         if any(_ended(record, rows, held=False)[0] is Ending.WAITING for record in some):
@@ -74,7 +74,9 @@ def any_waiting(manifest: Manifest, records: Iterable[DriftRecord], *, extras: b
 
 
 def _count(settled: Settled, record: DriftRecord, outcome: Ending, code: str) -> None:
-    (settled.listed if record.listed else settled.extras)[outcome] += 1
+    if not record.told_only:
+        (settled.listed if record.listed else settled.extras)[outcome] += 1
     if code:
         (settled.failed if record.listed else settled.failed_extras)[code] += 1
-    settled.drift.add(DriftEntry(record.kind.value, record.key, record.size, record.last_modified, code or None))
+    why = code or record.reason
+    settled.drift.add(DriftEntry(record.kind.value, record.key, record.size, record.last_modified, why))

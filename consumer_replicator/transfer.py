@@ -270,7 +270,7 @@ class Transfer:
         return run
 
     def _delete(self, run: Run) -> Run:
-        """The breaker sees the total of extras; then their hints are sent, or held. A dry run sends none."""
+        """The breaker sees the total of extras; then their hints are sent, or held."""
         tally = total(self._parts.runs.ranges(run))
         seen = breaker.Seen(
             extra=tally["extra"],
@@ -279,14 +279,14 @@ class Transfer:
             listed_before=run.listed_before if run.payload.sees_everything else None,
         )
         held = breaker.held_because(seen, self._limits)
-        if not held and not run.payload.dry_run and tally["extra"]:
+        if not held and run.payload.sends_hints and tally["extra"]:
             hints = [hint_of(self._bucket, run, record.key) for record in self._records(run) if not record.hinted]
             self._parts.queue.send_hints(hints, group=f"run-{run.id}")
         return self._parts.runs.write(run.moved(Phase.SETTLING, held=held, settle_from=self._now()))
 
     def _settle(self, run: Run, deadline: Deadline, patience: float) -> Run:
         """Waits a little for the hinted keys to come to their end, then goes on later, then closes the books anyway."""
-        if run.payload.dry_run:
+        if not run.payload.sends_hints:
             return self._finish(run, unsettled(self._records(run)))
         since = self._now()
         while any_waiting(self._parts.manifest, self._records(run), extras=not run.held):
@@ -345,12 +345,12 @@ class Transfer:
         plan = {"plan": made["plan"]} if made.get("plan") else {}
         where = self._parts.files.report_address(run.id)
         drift = {each["kind"]: each["objects"] for each in made["drift"]["kinds"]}
-        parts = {"books": made["books"], "extras": made["extras"], "drift": drift}
-        return {"verdict": made["verdict"]["headline"], **parts, **plan, **where}
+        parts = {name: made[name] for name in ("books", "extras", "proofs", "verification") if made.get(name)}
+        return {"verdict": made["verdict"]["headline"], **parts, "drift": drift, **plan, **where}
 
 
 def _is_technical(name: str) -> bool:
-    return name.startswith(("calls:", "lag:", "read-half-units"))
+    return name.startswith(("calls:", "lag:", "proof:", "read-half-units"))
 
 
 def _poll_after(waited: float) -> float:

@@ -8,6 +8,7 @@ from consumer_replicator.breaker import Limits
 from consumer_replicator.drift import Rules
 from consumer_replicator.estimate import Architecture, Capacity
 from consumer_replicator.listing import Listing
+from consumer_replicator.manifest import Manifest
 from consumer_replicator.manifest_scan import ManifestScan
 from consumer_replicator.principals import Principals
 from consumer_replicator.range_worker import RangeWorker
@@ -17,8 +18,10 @@ from consumer_replicator.run import Run
 from consumer_replicator.run_files import RunFiles
 from consumer_replicator.runs import Runs
 from consumer_replicator.settings import TransferSettings
+from consumer_replicator.stored_objects import StoredObjects
 from consumer_replicator.sweep import Sweep
 from consumer_replicator.transfer import Parts, Transfer
+from consumer_replicator.verifier import Verifier
 from consumer_replicator.watermarking import Watermarking
 
 
@@ -42,6 +45,7 @@ def transfer(settings: TransferSettings, who: Principals, *, memory_mb: int) -> 
         queue,
         files,
         runs,
+        verifier(settings, who, manifest),
         bucket=settings.source_bucket,
         rules=lambda run, now: rules(settings, run, now),
         usage=lambda: who.calls,
@@ -72,6 +76,12 @@ def transfer(settings: TransferSettings, who: Principals, *, memory_mb: int) -> 
 
 def _unique() -> str:
     return uuid4().hex
+
+
+def verifier(settings: TransferSettings, who: Principals, manifest: Manifest) -> Verifier:
+    source = StoredObjects(who.source("s3"), settings.source_bucket, settings.source_account_id, "source")
+    replica = StoredObjects(who.own("s3"), settings.replica_bucket, settings.replica_account_id, "replica")
+    return Verifier(source, replica, manifest, threads=settings.batch_concurrency)
 
 
 def rules(settings: TransferSettings, run: Run, now: float) -> Rules:

@@ -13,6 +13,8 @@ CORE = {
     "breaker",
     "carried",
     "checksum",
+    "chunk",
+    "comparison",
     "composite",
     "deadline",
     "delay",
@@ -65,6 +67,7 @@ EDGES = {
     "run_files",
     "runs",
     "source",
+    "stored_objects",
 }
 WITHOUT_BOTOCORE = {
     "batch",
@@ -79,6 +82,7 @@ WITHOUT_BOTOCORE = {
     "tags",
     "transfer",
     "transfer_wiring",
+    "verifier",
     "watermarking",
     "wiring",
 }

@@ -21,8 +21,10 @@ from consumer_replicator.reporting import Reporting, Surroundings
 from consumer_replicator.run import Run
 from consumer_replicator.run_files import RunFiles
 from consumer_replicator.runs import Runs
+from consumer_replicator.stored_objects import StoredObjects
 from consumer_replicator.sweep import Sweep
 from consumer_replicator.transfer import Parts, Transfer
+from consumer_replicator.verifier import Verifier
 from consumer_replicator.watermarking import Watermarking
 from producer_events.scope import Scope
 from tests.consumer.fake_aws import CONSUMER, DLQ, KEY_ARN, PRODUCER, QUEUE, RANGES, REPLICA, SOURCE, TABLE, World
@@ -57,6 +59,12 @@ class TransferRig(Rig):
         queue = Queue(sqs, QUEUE, DLQ, SOURCE)
         capacity = Capacity(functions=10)
         surroundings = Surroundings(SOURCE, REPLICA, LAG_OBJECTIVE, capacity, memory_gb=1.0)
+        self.verifier = Verifier(
+            StoredObjects(world.s3("source"), SOURCE, PRODUCER, "source"),
+            StoredObjects(s3, REPLICA, CONSUMER, "replica"),
+            self.manifest,
+            threads=4,
+        )
         self.worker = RangeWorker(
             self.listing,
             Listing(s3, REPLICA, CONSUMER, whose="replica"),
@@ -64,6 +72,7 @@ class TransferRig(Rig):
             queue,
             self.files,
             self.runs,
+            self.verifier,
             bucket=SOURCE,
             rules=self.rules,
             usage=lambda: Counter(world.operations()),
