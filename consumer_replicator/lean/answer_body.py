@@ -51,18 +51,24 @@ class Body:
         have = min(wanted, len(self._begun))
         view[:have] = self._begun[:have]
         self._begun = self._begun[have:]
-        receive = self._receive
-        while have < wanted:
-            count = receive(view[have:wanted])
-            if not count:
-                self.close()
-                read = self._length - self._left + have
-                raise IncompleteReadError(actual_bytes=read, expected_bytes=self._length)
-            have += count
-        self._left -= wanted
+        self._left -= have
+        try:
+            self._receive_all(view[have:wanted])
+        except BaseException:
+            self.close()
+            raise
         if not self._left:
             self._finish(whole=True)
         return wanted
+
+    def _receive_all(self, view: memoryview) -> None:
+        have = 0
+        while have < len(view):
+            count = self._receive(view[have:])
+            if not count:
+                raise IncompleteReadError(actual_bytes=self._length - self._left, expected_bytes=self._length)
+            have += count
+            self._left -= count
 
     def close(self) -> None:
         self._finish(whole=False)
