@@ -20,7 +20,7 @@ from tests.bench import page
 from tests.bench.bench import compare
 from tests.bench.copying import contest
 from tests.bench.copying.results import goals_table
-from tests.bench.copying.tools import BOTOCORE, COPIERS
+from tests.bench.copying.tools import COPIERS, OVER_BOTOCORE
 from tests.bench.copying.workload import WORKLOADS
 from tests.bench.function import emulated
 from tests.bench.peers import TOOLS, BenchError, chosen, versions
@@ -93,7 +93,7 @@ def keep(facts: dict[str, Any], out: Console) -> None:
 
 
 def copying(asked: argparse.Namespace, out: Console, say: Say) -> list[dict[str, Any]]:
-    copiers = chosen(asked.tools, (*COPIERS, BOTOCORE) if asked.with_botocore else COPIERS)
+    copiers = [each for each in chosen(asked.tools, COPIERS) if asked.with_botocore or each.name != OVER_BOTOCORE]
     held = []
     for workload in WORKLOADS:
         if workload.name in asked.workloads and copiers:

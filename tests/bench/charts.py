@@ -11,8 +11,8 @@ WIDTH = 600
 BAR_HEIGHT, AXES_HEIGHT = 30, 72
 ROOM = 1.35  # right of the longest bar, for its text
 MOST_STEPS = 5
-BAR, BAR_OURS = "#3d7ea6", "#c8791b"
-"""Both readable on white and on near-black, as in the product's report."""
+BAR, BAR_OURS, BAR_VARIANT = "#3d7ea6", "#c8791b", "#a8917a"
+"""All readable on white and on near-black, as in the product's report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Bar:
     name: str
     value: float
     said: str
-    ours: bool = False
+    color: str = BAR
 
 
 class SayingBars(leather.Bars):
@@ -30,7 +30,7 @@ class SayingBars(leather.Bars):
 
     def __init__(self, bars: Sequence[Bar]) -> None:
         self._bars = bars
-        super().__init__(fill_color=lambda bar: BAR_OURS if bars[bar.i].ours else BAR)
+        super().__init__(fill_color=lambda bar: bars[bar.i].color)
 
     def to_svg(self, *arguments: Any) -> ET.Element:
         group: ET.Element = super().to_svg(*arguments)
@@ -86,7 +86,8 @@ def compared(title: str, unit: str, rows: Sequence[dict[str, Any]], measure: Mea
     for row in rows:
         value, ratio = measure(row), row["times_first"][cost]
         said = number(value) if row is rows[0] else f"{number(value)} · {ratio:.2f} x"
-        drawn.append(Bar(row["tool"], value, said, ours=row["tool"].startswith(ours)))
+        color = BAR_OURS if row["tool"] == ours else BAR_VARIANT if row["tool"].startswith(ours) else BAR
+        drawn.append(Bar(row["tool"], value, said, color))
     return bars(title, unit, drawn)
 
 

@@ -6,6 +6,7 @@ It wears the style of the product's own report. No network, no script.
 import json
 import sys
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ from markupsafe import Markup
 
 from tests.bench import charts
 from tests.bench.copying.tools import OURS
+from tests.bench.copying.workload import WORKLOADS
 from tests.sandbox.emulator_process import ROOT
 
 HERE = Path(__file__).parent
 STYLES = (ROOT / "consumer_replicator" / "report_page.css", HERE / "page.css")
 SMALL, LARGE = 100e3, 10e6  # bytes: of small objects CPU is told by object, of large ones speed by byte
+
+
+TITLES = {each.name: f"Copying {each.title}" for each in WORKLOADS} | {"function": "A function of 512 MB"}
 
 
 def render(facts: dict[str, Any], notes: Sequence[str]) -> str:
@@ -31,6 +36,7 @@ def render(facts: dict[str, Any], notes: Sequence[str]) -> str:
     return environment.get_template("page.html").render(
         facts=facts,
         goals=goals,
+        grouped=[(TITLES[name], list(group)) for name, group in groupby(goals, lambda goal: goal["workload"])],
         missed=sum(not goal["met"] for goal in goals),
         contests=[_contest(held) for held in facts["copying"]],
         function=facts["function"],
@@ -76,8 +82,13 @@ def _function(function: dict[str, Any] | None) -> Markup:
     if not function:
         return Markup()
     rows = [
-        charts.Bar(row["tool"], row["objects_per_second"], charts.number(row["objects_per_second"]), ours=place == 0)
-        for place, row in enumerate(function["rows"])
+        charts.Bar(
+            row["tool"],
+            row["objects_per_second"],
+            charts.number(row["objects_per_second"]),
+            charts.BAR_OURS if row["tool"] == OURS else charts.BAR_VARIANT,
+        )
+        for row in function["rows"]
     ]
     rows += [charts.Bar("goal", function["wanted"], f"{function['wanted']:g}")]
     rows += [charts.Bar("ideal", function["ideal"], charts.number(function["ideal"]))]

@@ -38,6 +38,7 @@ def hold(workload: Workload, runs: int, copiers: Sequence[Copier], say: Say) -> 
 
     :raises BenchError: a tool failed, something did not start, or what arrived is not what was sent.
     """
+    copiers = [each for each in copiers if workload.size >= each.least]
     with field(workload, say) as there:
         starts: dict[str, list[Taken]] = {each.name: [] for each in copiers}
         taken: dict[str, list[Taken]] = {each.name: [] for each in copiers}

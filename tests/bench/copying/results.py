@@ -151,6 +151,7 @@ class Contest:
 class Goal:
     """`measured` against `wanted`, which it must reach, or with `ceiling` stay below."""
 
+    workload: str
     what: str
     wanted: float
     measured: float
@@ -162,6 +163,7 @@ class Goal:
 
     def facts(self) -> dict[str, Any]:
         return {
+            "workload": self.workload,
             "what": self.what,
             "wanted": self.wanted,
             "measured": round(self.measured, 3),
@@ -185,26 +187,29 @@ def goals(contest: Contest) -> list[Goal]:
     """Those that what was measured can answer: ours must be there, and the peer."""
     if contest.first.tool != OURS:
         return []
-    found = []
-    for peer, wanted in WANTED.get(contest.workload.name, {}).items():
+    workload, found = contest.workload.name, []
+    for peer, wanted in WANTED.get(workload, {}).items():
         rows = [contest.times_first(each) for each in contest.copied if each.tool.startswith(peer)]
         found += [
-            Goal(f"{contest.workload.name}: times the {name} of {peer}", wanted, min(row[cost] for row in rows))
+            Goal(workload, f"{name} of {peer}, times", wanted, min(row[cost] for row in rows))
             for cost, name in AT.items()
             if rows
         ]
-    if most := PEAK_MIB.get(contest.workload.name):
+    if most := PEAK_MIB.get(workload):
         peak = contest.first.peak_bytes / MIB
-        found.append(Goal(f"{contest.workload.name}: peak memory in MiB", most, peak, ceiling=True))
+        found.append(Goal(workload, "peak memory, MiB", most, peak, ceiling=True))
     return found
 
 
 def goals_table(reached: Sequence[Goal]) -> Table:
-    table = Table(title="goals", title_justify="left")
+    table = Table(title="goals; times: the peer's best row divided by ours", title_justify="left")
+    table.add_column("workload")
     table.add_column("goal")
     for name in ("wanted", "measured", ""):
         table.add_column(name, justify="right")
     for goal in reached:
         sign = "<" if goal.ceiling else ">="
-        table.add_row(goal.what, f"{sign} {goal.wanted:g}", f"{goal.measured:.2f}", "met" if goal.met else "missed")
+        table.add_row(
+            goal.workload, goal.what, f"{sign} {goal.wanted:g}", f"{goal.measured:.2f}", "met" if goal.met else "missed"
+        )
     return table

@@ -81,7 +81,14 @@ def test_without_ours_in_front_nothing_is_a_goal():
 def test_the_facts_are_plain_json():
     facts = json.loads(json.dumps(Contest(W1, [OURS, copied("rclone copy", 4.0, 1.0)]).facts()))
     assert [tool["times_first"]["seconds"] for tool in facts["tools"]] == [1.0, 2.0]
-    goal = {"what": "w1: times the speed of rclone", "wanted": 1.0, "measured": 2.0, "ceiling": False, "met": True}
+    goal = {
+        "workload": "w1",
+        "what": "speed of rclone, times",
+        "wanted": 1.0,
+        "measured": 2.0,
+        "ceiling": False,
+        "met": True,
+    }
     assert facts["goals"][0] == goal
 
 
@@ -89,7 +96,7 @@ def test_the_tables_say_what_was_measured():
     printed = io.StringIO()
     console = Console(file=printed, width=160)
     console.print(Contest(W1, [OURS, copied("rclone copy", 4.0, 3.0)]).table())
-    console.print(goals_table([Goal("far", 2.0, 1.0), Goal("low", 100.0, 99.0, ceiling=True)]))
+    console.print(goals_table([Goal("w1", "far", 2.0, 1.0), Goal("w3", "low", 100.0, 99.0, ceiling=True)]))
     cells = {
         line.split("│")[1].strip(): line.split("│")[2:-1] for line in printed.getvalue().splitlines() if "│" in line
     }

@@ -7,7 +7,7 @@ import pytest
 from tests.bench.copying import tools
 from tests.bench.copying.contest import total
 from tests.bench.copying.ours import Plan, StoredChecksums
-from tests.bench.copying.tools import BOTOCORE, COPIERS, Route, environment
+from tests.bench.copying.tools import COPIERS, Route, environment
 from tests.bench.copying.workload import Workload
 from tests.bench.measured import Taken
 from tests.bench.peers import chosen
@@ -29,7 +29,7 @@ def route(tmp_path, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("copier", [*COPIERS, BOTOCORE], ids=lambda copier: copier.name)
+@pytest.mark.parametrize("copier", COPIERS, ids=lambda copier: copier.name)
 def test_a_tool_is_told_both_ends_and_no_secret(copier, route):
     commands = copier.commands(route)
     said = "\n".join(word for command in commands for word in command)
@@ -50,8 +50,10 @@ def test_tools_are_asked_for_by_the_beginnings_of_their_names():
     assert [each.name for each in chosen(["rclone", "s3-hydration"], COPIERS)] == [
         "rclone copy",
         "rclone copy tuned",
+        "rclone copy tuned, by one PUT",
         "s3-hydration",
         "s3-hydration without source checksum",
+        "s3-hydration over botocore",
     ]
     assert chosen(["scp"], COPIERS) == []
 
