@@ -56,11 +56,10 @@ class Telemetry:
             plain.add_metric(name=name, unit=unit, value=value)
         if plain.metric_set:
             plain.flush_metrics()
-        drift = {} if _is_told_again(answer) else answer.get("drift", {})
-        for kind, count in drift.items():
+        for name, dimension, kind, count in run_kinds(answer):
             metrics = self._metrics()
-            metrics.add_dimension(name="kind", value=kind)
-            metrics.add_metric(name="DriftFound", unit=COUNT, value=count)
+            metrics.add_dimension(name=dimension, value=kind)
+            metrics.add_metric(name=name, unit=COUNT, value=count)
             metrics.flush_metrics()
 
     def _metrics(self) -> EphemeralMetrics:
@@ -113,6 +112,20 @@ def run_measures(answer: Mapping[str, Any]) -> list[tuple[str, MetricUnit, float
             return [("RunsCompleted", COUNT, 1), ("DeletesHeld", COUNT, answer["extras"]["held"])]
         case _:
             return []
+
+
+def run_kinds(answer: Mapping[str, Any]) -> list[tuple[str, str, str, int]]:
+    """The metrics of a run's answer that are told apart by a dimension: (metric, dimension, value, count).
+
+    A verify has one for each of its three results, 0 too: an alarm's "all is well again" needs a value to rest on.
+    """
+    if _is_told_again(answer):
+        return []
+    if answer.get("mode") != "verify":
+        return [("DriftFound", "kind", kind, count) for kind, count in answer.get("drift", {}).items()]
+    books = {} if answer["dry_run"] else answer.get("books", {})
+    results = [name for name in ("same", "different", "cannot_tell") if name in books]
+    return [("VerifiedObjects", "result", name.replace("_", "-"), sum(books[name].values())) for name in results]
 
 
 def _is_told_again(answer: Mapping[str, Any]) -> bool:

@@ -276,6 +276,13 @@ def test_no_key_is_in_any_metric_document(report):
 
 EXTRAS = {"found": 3, "held": 2}
 DONE = {"run_id": "r", "mode": "reconcile", "dry_run": False, "state": "done", "extras": EXTRAS, "drift": {}}
+VERIFIED = {
+    "state": "done",
+    "mode": "verify",
+    "dry_run": False,
+    "books": {"same": {"checksums": 5, "manifest": 2}, "different": {}, "cannot_tell": {"stale": 3}},
+    "drift": {"cannot-tell": 3},
+}
 RUNS = [
     (DONE, {("RunsCompleted",): [1], ("DeletesHeld",): [2]}),
     (DONE | {"mode": "backfill"}, {}),  # it has no extras, so it says nothing of those that a reconcile holds
@@ -299,6 +306,17 @@ RUNS = [
             ("DriftFound", ("kind", "extra")): [1],
         },
     ),
+    (
+        VERIFIED,
+        {
+            ("VerifiedObjects", ("result", "same")): [7],
+            ("VerifiedObjects", ("result", "different")): [0],
+            ("VerifiedObjects", ("result", "cannot-tell")): [3],
+        },
+    ),
+    (VERIFIED | {"dry_run": True}, {}),
+    (VERIFIED | {"note": "The run is done already."}, {}),
+    (VERIFIED | {"state": "listing", "books": {}}, {}),
 ]
 
 
@@ -317,9 +335,9 @@ def test_the_metrics_of_a_run_are_counts_and_seconds_with_a_kind_at_most(report_
         for document in report_run(answer).metrics:
             (directive,) = document["_aws"]["CloudWatchMetrics"]
             assert directive["Namespace"] == "S3Hydration"
-            assert set(directive["Dimensions"][0]) <= {"service", "kind"}
+            assert set(directive["Dimensions"][0]) <= {"service", "kind", "result"}
             units |= {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
-    counted = dict.fromkeys(("RunsCompleted", "RunsFailed", "DeletesHeld", "DriftFound"), "Count")
+    counted = dict.fromkeys(("RunsCompleted", "RunsFailed", "DeletesHeld", "DriftFound", "VerifiedObjects"), "Count")
     assert units == counted | {"WatermarkAge": "Seconds"}
 
 

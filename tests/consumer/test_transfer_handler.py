@@ -125,6 +125,31 @@ def test_the_watermark_is_one_question_and_one_metric(clouds: Clouds, capsys: py
     assert lines_of(capsys)[1]["WatermarkAge"] == [round(after["age_seconds"], 1)]
 
 
+def test_a_verify_finds_the_one_replica_that_differs_and_says_so_in_answer_report_and_metrics(
+    clouds: Clouds, capsys: pytest.CaptureFixture[str]
+):
+    for key in ("a", "b", "c"):
+        clouds.upload(key, b"hello", age=OLD)
+    ask({})
+    clouds.replicate()
+    work_off_the_ranges_queue(clouds)
+    clouds.consumer_s3.put_object(Bucket=REPLICA, Key="b", Body=b"HELLO")
+    lines_of(capsys)
+    answer = ask({"mode": "verify"})
+    assert (answer["state"], answer["books"]["closes"]) == ("done", True)
+    assert sum(answer["books"]["same"].values()) == 2
+    assert answer["drift"] == {"different": 1}
+    documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    verified = {each["result"]: each["VerifiedObjects"] for each in documents if "VerifiedObjects" in each}
+    assert verified == {"same": [2], "different": [1], "cannot-tell": [0]}
+    assert not sent_to(clouds.queue)
+    page = answer["page"].removeprefix(f"s3://{REPLICA}/")
+    assert b"differ" in clouds.consumer_s3.get_object(Bucket=REPLICA, Key=page)["Body"].read()
+    assert ask({"mode": "verify", "repair": True})["found"]["hinted"] == 1
+    clouds.replicate()
+    assert clouds.consumer_s3.get_object(Bucket=REPLICA, Key="b")["Body"].read() == b"hello"
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
