@@ -19,7 +19,6 @@ from rich.console import Console
 from tests.bench import page
 from tests.bench.bench import compare
 from tests.bench.copying import contest
-from tests.bench.copying.results import goals_table
 from tests.bench.copying.tools import COPIERS, OVER_BOTOCORE
 from tests.bench.copying.workload import WORKLOADS
 from tests.bench.function import emulated
@@ -100,8 +99,6 @@ def copying(asked: argparse.Namespace, out: Console, say: Say) -> list[dict[str,
             one = contest.hold(workload.scaled(asked.scale), asked.runs, copiers, say)
             out.print("", one.table())
             held.append(one)
-    if reached := [goal for each in held for goal in each.goals]:
-        out.print("", goals_table(reached))
     return [each.facts() for each in held]
 
 
@@ -110,7 +107,7 @@ def function(asked: argparse.Namespace, out: Console, say: Say) -> dict[str, Any
         return None
     clients = ["product", "botocore"] if asked.with_botocore else ["product"]
     rows = emulated.measure_function(asked.runs, asked.scale, clients, say)
-    out.print("", emulated.table(rows), "", goals_table(emulated.goals(rows)))
+    out.print("", emulated.table(rows))
     return emulated.facts(rows)
 
 

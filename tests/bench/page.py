@@ -32,12 +32,12 @@ def render(facts: dict[str, Any], notes: Sequence[str]) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["figure"] = charts.number
-    goals = [goal for held in (*facts["copying"], facts["function"] or {"goals": []}) for goal in held["goals"]]
+    reached = goals(facts)
     return environment.get_template("page.html").render(
         facts=facts,
-        goals=goals,
-        grouped=[(TITLES[name], list(group)) for name, group in groupby(goals, lambda goal: goal["workload"])],
-        missed=sum(not goal["met"] for goal in goals),
+        goals=reached,
+        grouped=[(TITLES[name], list(group)) for name, group in groupby(reached, lambda goal: goal["workload"])],
+        missed=sum(not goal["met"] for goal in reached),
         contests=[_contest(held) for held in facts["copying"]],
         function=facts["function"],
         function_chart=_function(facts["function"]),
@@ -46,6 +46,11 @@ def render(facts: dict[str, Any], notes: Sequence[str]) -> str:
         ours=OURS,
         style=Markup("\n".join(path.read_text(encoding="utf-8") for path in STYLES)),
     )
+
+
+def goals(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """All that were measured, in the order of the workloads."""
+    return [goal for held in (*facts["copying"], facts["function"] or {"goals": []}) for goal in held["goals"]]
 
 
 def _contest(held: dict[str, Any]) -> dict[str, Any]:

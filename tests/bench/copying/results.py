@@ -201,15 +201,15 @@ def goals(contest: Contest) -> list[Goal]:
     return found
 
 
-def goals_table(reached: Sequence[Goal]) -> Table:
+def goals_table(reached: Sequence[Mapping[str, Any]]) -> Table:
+    """Of goals' facts."""
     table = Table(title="goals; times: the peer's best row divided by ours", title_justify="left")
     table.add_column("workload")
     table.add_column("goal")
     for name in ("wanted", "measured", ""):
         table.add_column(name, justify="right")
     for goal in reached:
-        sign = "<" if goal.ceiling else ">="
-        table.add_row(
-            goal.workload, goal.what, f"{sign} {goal.wanted:g}", f"{goal.measured:.2f}", "met" if goal.met else "missed"
-        )
+        wanted = f"{'<' if goal['ceiling'] else '>='} {goal['wanted']:g}"
+        met = "met" if goal["met"] else "missed"
+        table.add_row(goal["workload"], goal["what"], wanted, f"{goal['measured']:.2f}", met)
     return table

@@ -96,7 +96,8 @@ def test_the_tables_say_what_was_measured():
     printed = io.StringIO()
     console = Console(file=printed, width=160)
     console.print(Contest(W1, [OURS, copied("rclone copy", 4.0, 3.0)]).table())
-    console.print(goals_table([Goal("w1", "far", 2.0, 1.0), Goal("w3", "low", 100.0, 99.0, ceiling=True)]))
+    reached = [Goal("w1", "far", 2.0, 1.0), Goal("w3", "low", 100.0, 99.0, ceiling=True)]
+    console.print(goals_table([goal.facts() for goal in reached]))
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.getvalue().splitlines()]
     assert [
         "rclone copy",
