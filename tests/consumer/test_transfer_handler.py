@@ -135,9 +135,9 @@ def test_a_verify_finds_the_one_replica_that_differs_and_says_so_in_answer_repor
     work_off_the_ranges_queue(clouds)
     clouds.consumer_s3.put_object(Bucket=REPLICA, Key="b", Body=b"HELLO")
     lines_of(capsys)
-    answer = ask({"mode": "verify"})
+    answer = ask({"mode": "verify", "read_bytes": True})
     assert (answer["state"], answer["books"]["closes"]) == ("done", True)
-    assert sum(answer["books"]["same"].values()) == 2
+    assert answer["books"]["same"] == {"bytes": 2}, "moto stores no checksum that is sent as a value alone"
     assert answer["drift"] == {"different": 1}
     documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     verified = {each["result"]: each["VerifiedObjects"] for each in documents if "VerifiedObjects" in each}
