@@ -79,7 +79,7 @@ unpublish: $(VENV)/.installed ## both products out of Service Catalog; shows wha
 
 lock: ## pins the requirements again, with hashes
 	@tests/set-up.sh .build/lock tests/requirements-lock.txt
-	@for f in consumer_replicator tests tests/sandbox tests/bench tests/lint tests/node tests/runbook; do \
+	@for f in consumer_replicator service-catalog/publishing/plain_function tests tests/sandbox tests/bench tests/lint tests/node tests/runbook; do \
 	  .build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.12 --generate-hashes --no-annotate \
 	    --no-emit-index-url --custom-compile-command 'make lock' $$f/requirements.in -o $$f/requirements.txt; done
 

@@ -1,10 +1,10 @@
 """The function's zip: the same bytes from the same input, and nothing in it that the function does not need.
 
 `build()` for programs; as a script (`make build`) it builds every architecture and says how big each is and what a
-cold start pays for importing it. The input is the pinned requirements, the modules that the handlers reach and their
-data files, these scripts, and the Python that compiles the bytecode (its release counts; without a Python of the
-function's version the zip has no bytecode, and a cold start costs three to four times as much: it says so). zlib is
-taken as it is: another one packs the same files into other bytes.
+cold start takes, beside that of a plain function which is built the same way. The input is the pinned requirements, the
+modules that the handlers reach and their data files, these scripts, and the Python that compiles the bytecode (its
+release counts; without a Python of the function's version the zip has no bytecode, and a cold start takes three to four
+times as long: it says so). zlib is taken as it is: another one packs the same files into other bytes.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cold_import import RUNS, ColdImport, cold_import
+from cold_start import RUNS, ColdStart, cold_starts
 from import_closure import import_closure
 from interpreter import Interpreter, compile_tree, interpreter
 from service_models import is_model, spoken, write_trimmed
@@ -33,6 +33,7 @@ COMPRESSION = 6  # 9 saves half a per cent of the size and takes three times as 
 HANDLER = "consumer_replicator.handlers.replicator"
 # The producer's template runs it from the same zip.
 CUSTOM_RESOURCE = "producer_events.custom_resource"
+PLAIN = Path(__file__).parent / "plain_function"
 OUR_PACKAGES = ("consumer_replicator", "producer_events")
 # Of these only what the handlers reach; the other wheels ship whole, less what wheels.NOT_SHIPPED names.
 REACHED_ONLY = (*OUR_PACKAGES, "aws_lambda_powertools", "jinja2")
@@ -64,6 +65,23 @@ def build(
             stamp.write_text(f"{inputs} {sha256(packed)}\n")
             packed.replace(out)
             stamp.replace(_stamp(out))
+    return out
+
+
+def build_plain(arch: str, python_version: str = RUNTIME) -> Path:
+    """The zip of the function that cold starts are compared with: its wheels trimmed, compiled and packed as ours."""
+    python = interpreter(python_version)
+    installed = wheels(PLAIN / "requirements.txt", arch, python_version, python, CACHE)
+    out = ROOT / ".build" / f"plain-function-{arch}-python{python_version}.zip"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".packing-", dir=out.parent) as folder:
+        work, packed = Path(folder) / "ours", Path(folder) / out.name
+        work.mkdir()
+        shutil.copyfile(PLAIN / "function.py", work / "function.py")
+        if python:
+            compile_tree(python, work)
+        write_zip({file.relative_to(top).as_posix(): file for top in (installed, work) for file in _files(top)}, packed)
+        packed.replace(out)
     return out
 
 
@@ -174,7 +192,8 @@ class Built:
     files: int
     sha256: str
     bytecode: bool
-    cold_import: ColdImport | None  # None: no Python of that version here, or another processor's zip
+    cold_start: ColdStart | None  # None: no Python of that version here, or another processor's zip
+    plain_cold_start: ColdStart | None  # of the plain function, in the same run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -201,6 +220,10 @@ def _built(arch: str, python_version: str, *, rebuild: bool) -> Built:
     with zipfile.ZipFile(archive) as unpacked:
         files = unpacked.infolist()
     python = interpreter(python_version)
+    cold = plain = None
+    if python and arch == machine_architecture():
+        functions = [(archive, HANDLER), (build_plain(arch, python_version), "function")]
+        cold, plain = cold_starts(functions, python)
     return Built(
         path=os.path.relpath(archive),
         arch=arch,
@@ -210,7 +233,8 @@ def _built(arch: str, python_version: str, *, rebuild: bool) -> Built:
         files=len(files),
         sha256=sha256(archive),
         bytecode=any(file.filename.endswith(".pyc") for file in files),
-        cold_import=cold_import(archive, HANDLER, python) if python and arch == machine_architecture() else None,
+        cold_start=cold,
+        plain_cold_start=plain,
     )
 
 
@@ -224,16 +248,18 @@ def in_words(built: Built) -> str:
         lines.append(
             f"  No Python {built.python} is at hand, so no bytecode: every cold start compiles the modules anew."
         )
-    if cold := built.cold_import:
+    if (cold := built.cold_start) and (plain := built.plain_cold_start):
         heaviest = ", ".join(f"{name} {milliseconds:.0f}" for name, milliseconds in cold.heaviest)
         lines += [
-            f"  cold import {cold.wall_ms:.0f} ms, CPU {cold.cpu_ms:.0f} ms (Python {cold.python}, median of {RUNS})",
-            f"  most of it: {heaviest} ms",
+            f"  cold start to the first request: CPU {cold.cpu_ms:.0f} ms (Python {cold.python}, median of {RUNS})",
+            f"  of a plain boto3, Powertools and pydantic function: CPU {plain.cpu_ms:.0f} ms",
+            f"  ratio {cold.cpu_ms / plain.cpu_ms:.2f}",
+            f"  most of it: {heaviest} ms of imports",
         ]
     elif built.arch != machine_architecture():
-        lines.append(f"  cold import not measured: this machine is {machine_architecture()}")
+        lines.append(f"  cold start not measured: this machine is {machine_architecture()}")
     else:
-        lines.append(f"  cold import not measured: no Python {built.python} is at hand")
+        lines.append(f"  cold start not measured: no Python {built.python} is at hand")
     return "\n".join(lines)
 
 

@@ -322,18 +322,22 @@ def test_the_script_says_how_big_it_is_and_what_a_cold_start_pays(capsys):
     assert function_zip.main([*arguments, "--json"]) == 0
     (facts,) = json.loads(capsys.readouterr().out)
     assert facts["bytes"] < SIZE_LIMIT
-    assert facts["cold_import"]["cpu_ms"] > 0
-    assert len(facts["cold_import"]["heaviest"]) == 5
+    assert facts["cold_start"]["cpu_ms"] > 0
+    assert len(facts["cold_start"]["heaviest"]) == 5
+    assert facts["plain_cold_start"]["cpu_ms"] > 0
 
     assert function_zip.main(arguments) == 0
     words = capsys.readouterr().out
     assert facts["sha256"] in words
     assert f"Python {interpreter(VERSION).release}" in words
     assert "most of it: " in words
+    assert "of a plain boto3, Powertools and pydantic function: CPU " in words
 
 
 def test_the_script_says_so_when_no_python_of_the_functions_version_is_at_hand():
-    built = function_zip.Built("a.zip", machine_architecture(), "3.99", 1, 1, 1, "0", bytecode=False, cold_import=None)
+    built = function_zip.Built(
+        "a.zip", machine_architecture(), "3.99", 1, 1, 1, "0", bytecode=False, cold_start=None, plain_cold_start=None
+    )
     words = function_zip.in_words(built)
     assert "No Python 3.99 is at hand, so no bytecode" in words
-    assert "cold import not measured: no Python 3.99 is at hand" in words
+    assert "cold start not measured: no Python 3.99 is at hand" in words
