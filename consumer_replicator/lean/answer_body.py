@@ -53,7 +53,8 @@ class Body:
         self._begun = self._begun[have:]
         self._left -= have
         try:
-            self._receive_all(view[have:wanted])
+            with view[have:wanted] as rest:
+                self._receive_all(rest)
         except BaseException:
             self.close()
             raise
@@ -64,7 +65,8 @@ class Body:
     def _receive_all(self, view: memoryview) -> None:
         have = 0
         while have < len(view):
-            count = self._receive(view[have:])
+            with view[have:] as rest:  # let go at once: a traceback that held it would hold the whole buffer
+                count = self._receive(rest)
             if not count:
                 raise IncompleteReadError(actual_bytes=self._length - self._left, expected_bytes=self._length)
             have += count

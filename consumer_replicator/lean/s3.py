@@ -17,12 +17,15 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.utils import parse_timestamp
 
-from consumer_replicator.checksum import ALGORITHMS
 from consumer_replicator.lean.endpoint import Endpoint, endpoint_of
 from consumer_replicator.lean.request_body import Stream
 from consumer_replicator.lean.service import Reply, Request, Service, uncounted
 from consumer_replicator.lean.signature import STREAMING_UNSIGNED_PAYLOAD_TRAILER, UNSIGNED_PAYLOAD
 
+ALGORITHMS = (
+    *("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"),
+    *("SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128"),
+)
 CHECKSUMS = {f"Checksum{name}": f"x-amz-checksum-{name.lower()}" for name in ALGORITHMS}
 OWNER = {"ExpectedBucketOwner": "x-amz-expected-bucket-owner"}
 EXPIRES = "s3-hydration-expires"

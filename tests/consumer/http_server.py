@@ -122,6 +122,9 @@ class HttpServer:
             self._context.load_cert_chain(certificate)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._ended = False
 
     @property
     def url(self) -> str:
@@ -134,28 +137,44 @@ class HttpServer:
         return self._script.popleft() if len(self._script) > 1 else self._script[0]
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._start(self._accept)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
+        """Ends every conversation, and waits for them: each closes its own socket."""
+        with self._lock:
+            self._ended = True
+            for sock in (self._listener, *self._open):
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
         self._listener.close()
-        for sock in self._open:
-            sock.close()
+
+    def _start(self, work: Callable[..., None], *given: socket.socket) -> None:
+        self._threads.append(threading.Thread(target=work, args=given, daemon=True))
+        self._threads[-1].start()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
-                self.connections += 1
-                self._open.append(sock)
-                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+                with self._lock:
+                    if self._ended:
+                        sock.close()
+                        return
+                    self.connections += 1
+                    self._open.append(sock)
+                self._start(self._serve, sock)
 
     def _serve(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._context:
-                sock = self._context.wrap_socket(sock, server_side=True)
-                self._open.append(sock)
-            Talk(self, sock).serve()
+        talking = sock
+        try:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._context:
+                    talking = self._context.wrap_socket(sock, server_side=True)
+                Talk(self, talking).serve()
+        finally:
+            talking.close()
             sock.close()
