@@ -137,7 +137,13 @@ def of_an_object(shape: Shape, world: World, key: str) -> list[Request]:
         found.append(needed.but(action="s3:GetObject"))
     if "missing" in asked:
         return [*found, needed.but(action="s3:ListBucket", resource=bucket)]  # else the answer is a 403
-    return found + [Request(role, each, key_arn, through_s3(bucket)) for each in OF_THE_KEY.get(shape.operation, ())]
+    return found + [Request(role, each, key_arn, through_s3(bucket)) for each in of_the_key(shape)]
+
+
+def of_the_key(shape: Shape) -> tuple[str, ...]:
+    if shape.operation == "s3:HeadObject" and "checksum" in shape.conditions:
+        return ("kms:Decrypt",)  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+    return OF_THE_KEY.get(shape.operation, ())
 
 
 def of_dynamodb(shape: Shape, world: World) -> list[Request]:

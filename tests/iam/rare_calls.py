@@ -71,6 +71,24 @@ RARE = [
         "upload_part_copy",
     ),
     RareCall(
+        Shape("read", "s3:HeadObject", "source object", ("checksum",)),
+        "a verify compares stored checksums",
+        "stored_objects",
+        "head_object",
+    ),
+    RareCall(
+        Shape("transfer", "s3:HeadObject", "replica object", ("checksum",)),
+        "the same of a replica",
+        "stored_objects",
+        "head_object",
+    ),
+    RareCall(
+        Shape("transfer", "s3:GetObject", "replica object", ("if-match",)),
+        "a verify compares bytes",
+        "stored_objects",
+        "get_object",
+    ),
+    RareCall(
         Shape("read", "s3:HeadObject", "source object", ("version",)),
         "the object has a COMPOSITE checksum: where its parts end",
         "source",

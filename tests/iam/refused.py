@@ -140,7 +140,7 @@ def of_the_functions(here: World, asked: Iterable[Request]) -> Iterator[Refused]
     for action in ("dynamodb:PutItem", "dynamodb:DeleteItem"):
         request = Request(here.role("transfer"), action, manifest, rows, "dynamodb")
         yield Refused(f"the transfer function writing a row: {action}", request)
-    for action in ("s3:GetObject", "s3:PutObject"):
+    for action in ("s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObject"):
         request = Request(here.role("transfer"), action, f"{replica}/{KEY}", {}, "s3")
         yield Refused(f"the transfer function at a replica: {action}", request)
     for each in asked:
