@@ -47,10 +47,10 @@ class Retries:
         self._quota.release_retry_quota(context, SUCCESS)  # type: ignore[arg-type] # as botocore calls it
         self._note(throttled=False)
 
-    def delay(self, failed: RetryContext) -> float | None:
-        """Seconds until the next attempt, or None: it was the last."""
+    def delay(self, failed: RetryContext, *, spent: bool) -> float | None:
+        """Seconds until the next attempt, or None: it was the last. `spent`: it cannot be made again."""
         self._note(throttled=self._throttling.is_throttling_error_from_context(failed))
-        if not self._conditions.is_retryable(failed) or not self._quota.acquire_retry_quota(failed):
+        if spent or not self._conditions.is_retryable(failed) or not self._quota.acquire_retry_quota(failed):
             return None
         seconds: float = self._backoff.delay_amount(failed)
         return seconds

@@ -154,8 +154,8 @@ class Attempts:
         http = AWSResponse("", answer.status, cast("Any", answer.headers), _Content(content)) if answer else None
         parsed = self._parsed(http, model) if http and not failure else None
         asked = RetryContext(self.made, model, parsed, http, failure, self.context)
-        delay = self.retries.delay(asked)
-        if delay is not None and not spent:
+        delay = self.retries.delay(asked, spent=spent)
+        if delay is not None:
             time.sleep(delay)
             return
         if failure:
