@@ -2,13 +2,15 @@
 
 The calls that are made for every object go over lean clients (see `lean`), unless a proxy stands between.
 
-One botocore session each; the second borrows the first one's data loader, so that service models are parsed once.
-Role chaining caps the assumed session at one hour, so its credentials refresh themselves and are never kept past their
-expiry. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
+One botocore session, and a copy of it that has the role's credentials: a session of its own would register all its
+handlers anew at every cold start. Role chaining caps the assumed session at one hour, so its credentials refresh
+themselves and are never kept past their expiry.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
 """
 
 import re
 from collections import Counter
+from copy import copy
 from typing import Any
 
 from botocore.config import Config
@@ -52,8 +54,7 @@ class Principals:
             s3={"us_east_1_regional_endpoint": "regional"},
             user_agent_extra="s3-hydration",
         )
-        self._source = Session()
-        self._source.register_component("data_loader", self._own.get_component("data_loader"))
+        self._source = copy(self._own)
         self._source._credentials = self._assumed(role_arn, external_id, session_name)  # type: ignore[attr-defined] # noqa: SLF001 - botocore's way in, as its own tests use it
 
     def _assumed(self, role_arn: str, external_id: str, session_name: str) -> DeferredRefreshableCredentials:

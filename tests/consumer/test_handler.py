@@ -1,6 +1,10 @@
 """The real handler with real clients on moto: both principals, good, bad and malformed input."""
 
+import gc
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -78,3 +82,27 @@ def test_an_unusable_environment_is_told_in_full_at_the_first_invocation(
     assert "HYDRATION_SOURCE_BUCKET" in str(error.value)
     assert "HYDRATION_DELETE_POLICY" in str(error.value)
     assert "an external id of 16" not in str(error.value)
+
+
+def start(code, environment):
+    """A fresh interpreter that imports the handler's module, as Lambda does before the first invocation."""
+    command = [sys.executable, "-c", f"from consumer_replicator.handlers import replicator\n{code}"]
+    lambdas_own = {"AWS_LAMBDA_FUNCTION_NAME": "s3-hydration-replicator", "AWS_REGION": "us-east-1"}
+    return subprocess.run(command, env={**environment, **lambdas_own}, capture_output=True, text=True, check=False)
+
+
+def test_in_lambda_everything_is_put_together_before_the_first_invocation(clouds: Clouds):
+    code = "print(replicator._application.cache_info().currsize, replicator.gc.isenabled())"
+    assert start(code, os.environ).stdout == "1 True\n"
+
+
+def test_an_unusable_environment_is_told_in_full_before_the_first_invocation(clouds: Clouds):
+    environment = {name: value for name, value in os.environ.items() if name != "HYDRATION_SOURCE_BUCKET"}
+    told = start("", environment).stderr
+    assert "SettingsError: The environment is not usable:\n  HYDRATION_SOURCE_BUCKET: is not set" in told
+    assert "an external id of 16" not in told
+
+
+def test_the_garbage_collector_works_once_the_handler_is_there():
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
