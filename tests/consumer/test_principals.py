@@ -257,7 +257,7 @@ def test_a_refused_role_is_a_failure_of_the_read_that_needed_it(wire, source, co
     wire.answer("AssumeRole", refused(code, status))
     for read in (
         lambda: source.current("k").__enter__(),
-        lambda: source.part("k", IDENTITY, Part(1, 0, 3)),
+        lambda: source.part("k", IDENTITY, Part(1, 0, 3)).__enter__(),
         lambda: source.tags("k", IDENTITY),  # no TagsDenied: it is not the tags that are denied
     ):
         with pytest.raises(HydrationError) as raised:
