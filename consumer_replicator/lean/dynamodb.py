@@ -9,7 +9,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ChecksumError
+from botocore.exceptions import BotoCoreError, ChecksumError, ResponseStreamingError
 
 from consumer_replicator.lean.connection import Answer
 from consumer_replicator.lean.endpoint import Endpoint, endpoint_of
@@ -52,7 +52,10 @@ class LeanDynamoDB:
         if request is None:
             return botocores(**parameters)  # type: ignore[no-any-return]
         reply = self._service.call(operation, request, fault=_checksum_fault)
-        answer: dict[str, Any] = json.loads(reply.content)
+        try:
+            answer: dict[str, Any] = json.loads(reply.content)
+        except ValueError as error:  # botocore would take it for an answer without a row
+            raise ResponseStreamingError(error=error) from error
         return answer | {"ResponseMetadata": reply.metadata}
 
     def _request(self, operation: str, parameters: dict[str, Any]) -> Request | None:

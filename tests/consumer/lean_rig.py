@@ -2,6 +2,7 @@
 
 import ipaddress
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -39,7 +40,7 @@ def config(**changes):
         "s3": {"us_east_1_regional_endpoint": "regional", "addressing_style": "path"},
         "user_agent_extra": "s3-hydration",
     }
-    return Config(**{**settings, **changes})
+    return Config(**deepcopy({**settings, **changes}))  # botocore writes into what it is given
 
 
 def botocores(service, url=None, *, verify=None, **changes):

@@ -4,7 +4,7 @@ import json
 from binascii import crc32
 
 import pytest
-from botocore.exceptions import ChecksumError, ClientError
+from botocore.exceptions import ChecksumError, ClientError, ResponseStreamingError
 
 from tests.consumer.http_server import HttpServer, answer, verbatim
 from tests.consumer.lean_rig import botocores, lean
@@ -243,6 +243,14 @@ def test_an_answer_that_does_not_have_the_crc32_that_it_tells_is_not_believed(ta
     server, (_, ours) = tables
     server.script(json_answer(b"{}", **{"x-amz-crc32": "1"}))
     with pytest.raises(ChecksumError):
+        ours.get_item(**GET_ITEM)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"Item": {'])
+def test_an_answer_that_is_no_json_is_not_an_answer_without_a_row(tables, body):
+    server, (_, ours) = tables
+    server.script(json_answer(body))
+    with pytest.raises(ResponseStreamingError):
         ours.get_item(**GET_ITEM)
 
 

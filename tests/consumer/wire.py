@@ -128,6 +128,9 @@ class _Pool:
         request, operation = prepared(endpoint, head, body)
         return received(*self._wire.exchange(self._service, operation, request))
 
+    def close(self):
+        """There is nothing to close."""
+
 
 def prepared(endpoint, head, body):
     """What a lean client sends, as botocore's own last step would have it, and the operation's name."""
