@@ -2,7 +2,8 @@
 
 Messages about one key are worked on one after the other, the highest sequencer first, so that a burst on a key costs
 one copy and its other events are superseded. A message that must come back is given back with a delay of its own, not
-after the visibility timeout, which is six times the function's.
+after the visibility timeout, which is six times the function's. Of ranges of large uploads a batch takes on a turn; the
+others are given back before it begins, since other invocations may have nothing to do.
 """
 
 from collections.abc import Iterable
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 from consumer_replicator.converge import Converger
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import ErrorClass, HydrationError, Rejected
-from consumer_replicator.hint import Hint, parse_hint
+from consumer_replicator.hint import Hint, PartRange, parse_hint
 from consumer_replicator.manifest import Manifest
-from consumer_replicator.outcome import Failed, Outcome, Skipped, SkipReason
+from consumer_replicator.outcome import Deferred, Failed, Outcome, Skipped, SkipReason
 from consumer_replicator.queue import Message, Queue
 from consumer_replicator.row import Row
 from producer_events.scope import OutOfScope, Scope
@@ -33,7 +34,13 @@ class Done:
 
     @property
     def comes_back(self) -> bool:
-        return isinstance(self.outcome, Failed) and not self.outcome.final
+        match self.outcome:
+            case Failed(final=final):
+                return not final
+            case Deferred(sent_again=sent_again):
+                return not sent_again
+            case _:
+                return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +75,18 @@ class Batch:
 
     def run(self, messages: Iterable[Message], deadline: Deadline) -> list[Done]:
         """Works on every message; those that come back are already given back. Never raises for a message's sake."""
-        done: list[Done] = []
+        refused: list[Done] = []
         work: list[_Work] = []
         for message in messages:
             read = self._read(message)
             if isinstance(read, Done):
-                done.append(read)
+                refused.append(read)
             else:
                 work.append(read)
-        done.extend(self._converge_all(work, deadline))
-        done = [self._settle(each) for each in done]
+        done, waiting = self._work(work, deadline)
+        done = [self._settle(each) for each in (*refused, *done)]
         self._give_back([each for each in done if each.comes_back])
-        return done
+        return done + waiting
 
     def _read(self, message: Message) -> Done | _Work:
         try:
@@ -93,13 +100,38 @@ class Batch:
             return Done(message, hint, Skipped(SkipReason.OUT_OF_SCOPE, detail=verdict.reason))
         return _Work(message, hint)
 
-    def _converge_all(self, work: list[_Work], deadline: Deadline) -> list[Done]:
+    def _work(self, work: list[_Work], deadline: Deadline) -> tuple[list[Done], list[Done]]:
+        """What became of each, and those that were given back at once."""
         if not work:
-            return []
+            return [], []
         try:
             rows = self._manifest.read_many(each.hint.key for each in work)
         except HydrationError as error:
-            return [Done(each.message, each.hint, _failed(error)) for each in work]
+            return [Done(each.message, each.hint, _failed(error)) for each in work], []
+        taken, waiting = self._take_on(work, rows, deadline)
+        return self._converge_all(taken, rows, deadline), waiting
+
+    def _take_on(
+        self, work: list[_Work], rows: dict[str, Row | None], deadline: Deadline
+    ) -> tuple[list[_Work], list[Done]]:
+        """A turn of ranges, those first that have waited longest; the others wait for another invocation."""
+        ranges = [(each, each.hint.range) for each in work if each.hint.range is not None]
+        ranges.sort(key=lambda pair: pair[0].message.receive_count, reverse=True)
+        turn = self._converger.ranges.turn([(asked, rows.get(each.hint.key)) for each, asked in ranges], deadline)
+        waiting = [Done(each.message, each.hint, self._defer(each.hint, asked)) for each, asked in ranges[turn:]]
+        self._give_back([done for done in waiting if done.comes_back])
+        others = {done.message.id for done in waiting}
+        return [each for each in work if each.message.id not in others], waiting
+
+    def _defer(self, hint: Hint, asked: PartRange) -> Outcome:
+        try:
+            return self._converger.ranges.defer(hint, asked)
+        except HydrationError:
+            return Deferred()  # it comes back, and SQS itself sets it aside after its last try
+
+    def _converge_all(self, work: list[_Work], rows: dict[str, Row | None], deadline: Deadline) -> list[Done]:
+        if not work:
+            return []
         by_key: dict[str, list[_Work]] = {}
         for each in work:
             by_key.setdefault(each.hint.key, []).append(each)
@@ -148,9 +180,9 @@ class Batch:
             return  # they come back after the visibility timeout
 
 
-def _newest_first(work: _Work) -> tuple[bool, str]:
-    """Hints with the highest sequencer first, confirm hints last. Right-padded, as sequencers compare."""
-    return work.hint.tombstone is None, (work.hint.sequencer or "").ljust(64, "0")
+def _newest_first(work: _Work) -> tuple[bool, bool, str]:
+    """Hints with the highest sequencer first, then ranges, confirm hints last. Right-padded, as sequencers compare."""
+    return work.hint.tombstone is None, work.hint.range is None, (work.hint.sequencer or "").ljust(64, "0")
 
 
 def _failed(error: HydrationError) -> Failed:
@@ -158,7 +190,7 @@ def _failed(error: HydrationError) -> Failed:
 
 
 def _retry_delay(done: Done) -> int:
-    """Seconds: doubling from 10 to 15 minutes; none for what merely ran out of the invocation's time."""
-    if isinstance(done.outcome, Failed) and done.outcome.code == "out-of-time":
+    """Seconds: doubling from 10 to 15 minutes; none for what merely ran out of the invocation's time, or had none."""
+    if isinstance(done.outcome, Deferred) or (isinstance(done.outcome, Failed) and done.outcome.code == "out-of-time"):
         return 0
     return min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS << (done.message.receive_count - 1))

@@ -12,36 +12,30 @@ from dataclasses import replace
 from consumer_replicator import plan, tags
 from consumer_replicator.copier import Copied, Copier
 from consumer_replicator.deadline import Deadline
-from consumer_replicator.errors import ErrorClass, HydrationError, ReplicaMoved, RowMoved, SourceMoved
+from consumer_replicator.errors import HydrationError, ReplicaMoved, SourceMoved
 from consumer_replicator.hint import Hint
 from consumer_replicator.manifest import Manifest
-from consumer_replicator.outcome import Deleted, Failed, Outcome, Replicated, Skipped, SkipReason, TagsReplicated
+from consumer_replicator.outcome import Deleted, Replicated, Skipped, SkipReason, TagsReplicated
+from consumer_replicator.part_ranges import PartRanges
 from consumer_replicator.plan import DeletePolicy, ReplicaSeen, View
 from consumer_replicator.proof import proof_of
 from consumer_replicator.queue import Queue
 from consumer_replicator.replica import Replica, Writing
-from consumer_replicator.row import ReplicaVersion, Row, State, generation_of, successor, touched
+from consumer_replicator.row import ReplicaVersion, Row, State, generation_of, touched
+from consumer_replicator.rows import Again, Result, Rows
 from consumer_replicator.source import Source, SourceObject
-from consumer_replicator.tags import Tags
+from consumer_replicator.split import Split
+from consumer_replicator.splitting import Splitting, Time, Way
 from producer_events.scope import OutOfScope, Scope
 
 MAX_PASSES = 8
 
 
-class _Again(Exception):
-    """Start over with the row; `slow`: with a HEAD of the replica."""
-
-    def __init__(self, *, slow: bool) -> None:
-        super().__init__()
-        self.slow = slow
-
-
-type Result = tuple[Outcome, Row | None]
-"""What became of the hint, and the row as this copier left it (None: there is none)."""
-
-
 class Converger:
-    """`confirm_delay`: seconds that no invocation can outlive. `now`: seconds since the epoch."""
+    """`confirm_delay`: seconds that no invocation can outlive. `now`: seconds since the epoch.
+
+    `max_receive_count`: after so many tries a message does not come back.
+    """
 
     def __init__(
         self,
@@ -54,6 +48,8 @@ class Converger:
         scope: Scope,
         policy: DeletePolicy,
         confirm_delay: float,
+        splitting: Splitting,
+        max_receive_count: int,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
@@ -61,22 +57,27 @@ class Converger:
         self._manifest = manifest
         self._queue = queue
         self._copier = copier
+        self._rows = Rows(manifest, replica, max_receive_count=max_receive_count, now=now)
+        self._split = Split(source, replica, manifest, queue, copier, self._rows, splitting)
+        self.ranges = PartRanges(replica, manifest, queue, copier, self._rows, splitting)
+        self._splitting = splitting
         self._scope = scope
         self._policy = policy
         self._confirm_delay = confirm_delay
-        self._now = now
 
     def converge(self, hint: Hint, row: Row | None, deadline: Deadline) -> Result:
-        """Converges the hint's key, beginning with `row`, read before.
+        """Converges the hint's key, or carries the range it asks for, beginning with `row`, read before.
 
         :raises HydrationError: the hint must come back: a transient failure, or `contended`, or `out-of-time`.
         """
         slow = False
         for _ in range(MAX_PASSES):
-            deadline.check()
             try:
+                if hint.range is not None:
+                    return self.ranges.carry(hint, hint.range, row, deadline)
+                deadline.check()
                 return self._pass(hint, row, slow, deadline)
-            except _Again as again:
+            except Again as again:
                 slow = again.slow
             except ReplicaMoved:
                 slow = True
@@ -103,14 +104,17 @@ class Converger:
                         seen=seen,
                         ripe=row is not None and self._wait(row) <= 0,
                         checksum=found.checksum if found else None,
+                        way=self._way(hint, found, deadline),
                     ),
                     found,
                     deadline,
                 )
         except HydrationError as error:
-            if error.error_class is not ErrorClass.PERMANENT:
-                raise
-            return self._fail(hint, row, error)
+            return self._rows.fail(hint, row, error)
+
+    def _way(self, hint: Hint, found: SourceObject | None, deadline: Deadline) -> Way:
+        size = found.identity.size if found else 0
+        return self._splitting.way(size, Time.of(deadline), again=hint.receive_count > 1)
 
     def _in_scope(self, key: str, current: SourceObject) -> bool:
         """An object that left the scope by its size is as good as deleted."""
@@ -120,14 +124,14 @@ class Converger:
         """HEAD of the replica, then the row again: what HEAD saw must belong to the generation that we rely on."""
         seen = self._replica.head(key)
         if generation_of(self._manifest.read(key)) != generation_of(row):
-            raise _Again(slow=True)
+            raise Again(slow=True)
         return seen
 
     def _wait(self, row: Row) -> float:
         """Seconds until no invocation that was alive when the row was written can be alive."""
-        return row.written_at + self._confirm_delay - self._now()
+        return row.written_at + self._confirm_delay - self._rows.now()
 
-    def _act(self, view: View, found: SourceObject | None, deadline: Deadline) -> Result:  # noqa: C901, PLR0911 - one line per decision
+    def _act(self, view: View, found: SourceObject | None, deadline: Deadline) -> Result:  # noqa: C901, PLR0911, PLR0912 - a line each
         match plan.decide(view):
             case plan.Skip(reason):
                 return Skipped(reason), view.row
@@ -137,6 +141,16 @@ class Converger:
                 return self._touch(view, _there(found))
             case plan.Put(expected):
                 return self._copy(view, _there(found), expected, deadline)
+            case plan.Postpone():
+                raise HydrationError("out-of-time")
+            case plan.Split(expected):
+                return self._split.begin(view, _there(found), expected, Time.of(deadline))
+            case plan.Resume(upload):
+                return self._split.resume(view, upload)
+            case plan.Complete(upload):
+                return self._split.complete(view, _there(found), upload)
+            case plan.Restart(expected):
+                raise self._split.restarted(view, expected)
             case plan.Adopt(version):
                 return self._adopt(view, _there(found), version)
             case plan.CancelDelete(expected):
@@ -154,14 +168,14 @@ class Converger:
             case plan.Delay():
                 return self._delay(view)
             case plan.LookAgain():
-                raise _Again(slow=True)
+                raise Again(slow=True)
 
     # -- the source is there ---------------------------------------------------------------------------------------
 
     def _verify(self, view: View, found: SourceObject) -> Result:
         seen = self._replica.head(view.hint.key)
         if seen is None or view.row is None or view.row.replica is None or seen.version.etag != view.row.replica.etag:
-            raise _Again(slow=True)
+            raise Again(slow=True)
         return self._touch(view, found)
 
     def _touch(self, view: View, found: SourceObject) -> Result:
@@ -173,11 +187,11 @@ class Converger:
         if stale:
             self._replica.set_tags(view.hint.key, row.replica, tags_now.values)
         after = touched(
-            row, now=self._now(), sequencer=view.hint.sequencer, tags=tags_now.digest if stale else row.tags
+            row, now=self._rows.now(), sequencer=view.hint.sequencer, tags=tags_now.digest if stale else row.tags
         )
         written = self._write(view, after, slow_if_refused=False)
         if stale:
-            return TagsReplicated(self._lag(view.hint)), written
+            return TagsReplicated(self._rows.lag(view.hint, view.row)), written
         return Skipped(SkipReason.CURRENT, tags_denied=tags_now.denied), written
 
     def _copy(self, view: View, found: SourceObject, expected: ReplicaVersion | None, deadline: Deadline) -> Result:
@@ -191,10 +205,10 @@ class Converger:
             generation=generation_of(view.row),
         )
         copied = self._copier.copy(found, writing, deadline)
-        row = self._commit_live(view, found, copied, tags_now)
+        row = self._rows.live(view.hint, view.row, found, copied, tags_now)
         return Replicated(
             size=found.identity.size,
-            lag=self._lag(view.hint),
+            lag=self._rows.lag(view.hint, view.row),
             proof=copied.proof,
             parts=copied.parts,
             retries=copied.retries,
@@ -208,26 +222,14 @@ class Converger:
             self._replica.set_tags(view.hint.key, version, tags_now.values)
         stored = view.seen.checksum if view.seen else None
         proof = proof_of(stored, found.checksum)
-        row = self._commit_live(view, found, Copied(version, stored, proof), tags_now)
+        row = self._rows.live(view.hint, view.row, found, Copied(version, stored, proof), tags_now)
         return Replicated(
             size=found.identity.size,
-            lag=self._lag(view.hint),
+            lag=self._rows.lag(view.hint, view.row),
             proof=proof,
             adopted=True,
             tags_denied=tags_now.denied,
         ), row
-
-    def _commit_live(self, view: View, found: SourceObject, copied: Copied, tags_now: Tags) -> Row:
-        after = replace(
-            self._next(view, State.LIVE),
-            source=found.identity,
-            checksum=str(found.checksum) if found.checksum else None,
-            replica=copied.version,
-            replica_checksum=str(copied.checksum) if copied.checksum else None,
-            proof=copied.proof,
-            tags=tags_now.digest,
-        )
-        return self._write(view, after, slow_if_refused=True)
 
     def _cancel(self, view: View, expected: ReplicaVersion | None) -> Result:
         """A confirm hint never copies: its redelivery would be ignored once the tombstone is gone."""
@@ -237,11 +239,11 @@ class Converger:
         after = replace(self._next(view, State.PENDING), replica=expected)
         try:
             row: Row | None = self._write(view, after, slow_if_refused=False)
-        except _Again:
+        except Again:
             row = None
         if confirming:
             return Skipped(SkipReason.DELETE_CANCELLED), row
-        raise _Again(slow=False)
+        raise Again(slow=False)
 
     # -- the source is not there -----------------------------------------------------------------------------------
 
@@ -269,38 +271,11 @@ class Converger:
         self._queue.send_confirm(view.hint.key, view.hint.event_id, view.hint.tombstone, self._wait(view.row))
         return Skipped(SkipReason.TOO_EARLY), view.row
 
-    # -- rows --------------------------------------------------------------------------------------------------------
-
-    def _fail(self, hint: Hint, row: Row | None, error: HydrationError) -> Result:
-        """Row FAILED(code): reconcile tries again with growing spacing. A pending delete is left as it is."""
-        if row is not None and row.state is State.DELETING:
-            raise error
-        self._manifest.note_failure(self._now())
-        before = row.attempts if row else 0
-        after = replace(
-            successor(row, State.FAILED, now=self._now(), sequencer=hint.sequencer, event_time=hint.event_time),
-            error=error.code,
-            attempts=before + 1,
-        )
-        try:
-            self._manifest.write(hint.key, row, after)
-        except RowMoved as refused:
-            raise _Again(slow=False) from refused
-        return Failed(error.code, str(error), final=True), after
-
     def _next(self, view: View, state: State) -> Row:
-        hint = view.hint
-        return successor(view.row, state, now=self._now(), sequencer=hint.sequencer, event_time=hint.event_time)
+        return self._rows.next(view.hint, view.row, state)
 
     def _write(self, view: View, after: Row, *, slow_if_refused: bool) -> Row:
-        try:
-            self._manifest.write(view.hint.key, view.row, after)
-        except RowMoved as refused:
-            raise _Again(slow=slow_if_refused) from refused
-        return after
-
-    def _lag(self, hint: Hint) -> float | None:
-        return None if hint.event_time is None else max(0.0, self._now() - hint.event_time)
+        return self._rows.write(view.hint.key, view.row, after, slow_if_refused=slow_if_refused)
 
 
 def _there(found: SourceObject | None) -> SourceObject:

@@ -69,7 +69,7 @@ class Copied:
 
 
 class Copier:
-    """`threshold` and `max_bytes` in bytes: up to `threshold` one PUT, above `max_bytes` not at all.
+    """`threshold` in bytes: up to it one PUT.
 
     `pause` waits a number of seconds. `carrier`: another way for parts than through memory.
     """
@@ -80,7 +80,6 @@ class Copier:
         replica: Replica,
         *,
         threshold: int,
-        max_bytes: int,
         part_concurrency: int,
         part_bytes: int = DEFAULT_PART_BYTES,
         held_bytes: int = HELD_BYTES,
@@ -91,7 +90,6 @@ class Copier:
         self._source = source
         self._replica = replica
         self._threshold = threshold
-        self._max_bytes = max_bytes
         self._part_bytes = part_bytes
         self._held_bytes = held_bytes
         self._stream_from = stream_from
@@ -105,11 +103,9 @@ class Copier:
 
         :raises ReplicaMoved: the replica is not the expected one any more.
         :raises SourceMoved: the source object was replaced during the copy.
-        :raises HydrationError: `too-large`, `out-of-time`, and what the edges raise.
+        :raises HydrationError: `out-of-time`, and what the edges raise.
         """
         size = found.identity.size
-        if size > self._max_bytes:
-            raise HydrationError("too-large", f"{size} bytes; one invocation carries {self._max_bytes}.")
         own = _whole(found)
         by_put_alone = own is not None and not own.fits_multipart
         if size > (max(self._threshold, LONG_PUT_BYTES) if by_put_alone else self._threshold):

@@ -42,7 +42,7 @@ FAILURE_CODES: dict[str, FailureCode] = {
     "replica-kms-denied": FailureCode(_P, "The function's role may not use the replica's key, or the key is disabled."),
     "archived": FailureCode(_P, "The object is archived and must be restored before it can be read."),
     "sse-c": FailureCode(_P, "The object is encrypted with a key that only its writer holds (SSE-C)."),
-    "too-large": FailureCode(_P, "The object is larger than one invocation can carry (MaxObjectBytes)."),
+    "checksum-mismatch": FailureCode(_P, "The parts of a large upload do not have the source's checksum together."),
     "refused": FailureCode(_P, "S3 refused the request as invalid for this object."),
     "not-json": FailureCode(_B, "The message is not JSON."),
     "not-an-object-event": FailureCode(_B, "The message is not an S3 object event of a kind that is replicated."),

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Con
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import batched
 from typing import Any
 
@@ -13,7 +14,21 @@ from botocore.exceptions import ClientError
 from consumer_replicator.aws_errors import code_of, translated
 from consumer_replicator.errors import HydrationError, RowMoved
 from consumer_replicator.row import Row, State, generation_of
-from consumer_replicator.row_item import GENERATION, PARTITION, SORT, address, from_item, to_item
+from consumer_replicator.row_item import (
+    DONE_RANGES,
+    GENERATION,
+    PARTITION,
+    SENT_AT,
+    SEQUENCER,
+    SORT,
+    UPLOAD_ID,
+    WRITTEN_AT,
+    address,
+    done_ranges,
+    from_item,
+    moment,
+    to_item,
+)
 
 BATCH_GET_LIMIT = 100
 BATCH_GET_ROUNDS = 5
@@ -80,13 +95,8 @@ class Manifest:
                 "ExpressionAttributeValues": {":read": {"N": str(generation_of(before))}},
             }
         item = {**self._address(key), **to_item(after, self._expiry(after))}
-        with translated("manifest"):
-            try:
-                self._dynamodb.put_item(TableName=self._table, Item=item, **condition)
-            except ClientError as error:
-                if code_of(error) in ("ConditionalCheckFailedException", "TransactionConflictException"):
-                    raise RowMoved("PutItem") from error
-                raise
+        with self._conditional("PutItem"):
+            self._dynamodb.put_item(TableName=self._table, Item=item, **condition)
 
     def note_failure(self, now: float) -> None:
         """Remembers that an object failed for good: until a reconcile proves the contrary, the live watermark rests.
@@ -106,6 +116,66 @@ class Manifest:
             except ClientError as error:
                 if code_of(error) != "ConditionalCheckFailedException":
                     raise
+
+    # -- an upload under way: ranges are added to the row side by side, so that no write may replace it ---------------
+
+    def touch(self, key: str, before: Row, after: Row) -> None:
+        """Writes generation, time and sequencer of `after` if the row is still `before`; all else stays as it is.
+
+        :raises RowMoved: somebody else wrote it, or the answer to our own write was lost.
+        :raises HydrationError: everything else.
+        """
+        changes = {GENERATION: {"N": str(after.generation)}, WRITTEN_AT: {"N": str(moment(after.written_at))}}
+        if after.sequencer:
+            changes[SEQUENCER] = {"S": after.sequencer}
+        self._update(
+            key,
+            "SET " + ", ".join(f"{name} = :{name}" for name in changes),
+            f"{GENERATION} = :read",
+            {f":{name}": value for name, value in changes.items()} | {":read": {"N": str(before.generation)}},
+        )
+
+    def add_range(self, key: str, upload_id: str, number: int) -> frozenset[int]:
+        """Adds one range to the finished ones, and says which they are now. May be repeated.
+
+        :raises RowMoved: the row does not name this upload any more.
+        :raises HydrationError: everything else.
+        """
+        values = {":range": {"NS": [str(number)]}, ":upload": {"S": upload_id}}
+        answer = self._update(
+            key, f"ADD {DONE_RANGES} :range", f"{UPLOAD_ID} = :upload", values, ReturnValues="UPDATED_NEW"
+        )
+        return done_ranges(answer["Attributes"])
+
+    def mark_sent(self, key: str, upload_id: str, now: float) -> None:
+        """Remembers that all ranges of this upload have been sent.
+
+        :raises RowMoved: the row does not name this upload any more.
+        :raises HydrationError: everything else.
+        """
+        values = {":now": {"N": str(moment(now))}, ":upload": {"S": upload_id}}
+        self._update(key, f"SET {SENT_AT} = :now", f"{UPLOAD_ID} = :upload", values)
+
+    def _update(self, key: str, update: str, condition: str, values: dict[str, Any], **more: Any) -> Any:
+        with self._conditional("UpdateItem"):
+            return self._dynamodb.update_item(
+                TableName=self._table,
+                Key=self._address(key),
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+                **more,
+            )
+
+    @contextmanager
+    def _conditional(self, operation: str) -> Iterator[None]:
+        with translated("manifest"):
+            try:
+                yield
+            except ClientError as error:
+                if code_of(error) in ("ConditionalCheckFailedException", "TransactionConflictException"):
+                    raise RowMoved(operation) from error
+                raise
 
     def _address(self, key: str) -> dict[str, dict[str, str]]:
         return address(self._bucket, key, self._shards)

@@ -15,6 +15,10 @@ class SkipReason(StrEnum):
     DELETE_CANCELLED = "delete-cancelled"  # the source came back while the delete was pending
     TOO_EARLY = "too-early"  # a confirm hint came before the longest possible invocation had passed
     TOMBSTONE_GONE = "tombstone-gone"  # a confirm hint for a delete that is off or done
+    UPLOADING = "uploading"  # several invocations are carrying it already
+    UPLOAD_GONE = "upload-gone"  # a range of an upload that is off or done
+    RANGE_DONE = "range-done"  # a range that was carried before
+    SOURCE_CHANGED = "source-changed"  # a range of an object that is not the source any more: looked at anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,32 @@ class Replicated:
     retries: int = 0
     tags_denied: bool = False
     missing_metadata: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UploadStarted:
+    """An upload that several invocations carry was opened, and its ranges were sent. `size` in bytes, of the object."""
+
+    size: int
+    parts: int
+    ranges: int
+
+
+@dataclass(frozen=True, slots=True)
+class RangeCopied:
+    """One range of such an upload was carried. `size` in bytes: what went over the wire for it this time."""
+
+    number: int
+    size: int
+    parts: int
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A range that this invocation has no room for: it comes back at once, or, `sent_again`, as a new message."""
+
+    sent_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +92,4 @@ class Failed:
     final: bool
 
 
-type Outcome = Replicated | TagsReplicated | Deleted | Skipped | Failed
+type Outcome = Replicated | UploadStarted | RangeCopied | Deferred | TagsReplicated | Deleted | Skipped | Failed

@@ -9,12 +9,18 @@ The truth table, for a plain hint (`=` same identity, `≠` different or cannot 
     LIVE        =       Verify, then Touch             Touch if the ETag is the row's, else Adopt or Put(seen)
     LIVE        ≠       Put(row's)                     Adopt if its provenance names the source, else Put(seen)
     PENDING     any     Put(row's)                     Adopt only what was written under this generation, else Put(seen)
+    UPLOADING   =       Complete if every range is     Adopt only what this upload made, else Put(seen)
+                        done, else Resume
+    UPLOADING   ≠       Put(row's)                     Adopt only what was written under this generation, else Put(seen)
     DELETING    any     CancelDelete                   CancelDelete
     other       any     Put(row's; DELETED: if none)   Adopt if its provenance names the source, else Put(seen)
     DELETING    —       Wait until ripe; then Delete(row's), with none known LookAgain
                                                        Wait until ripe; then Delete(seen), with none seen CommitDeleted
     other       —       Tombstone (mirror) or MarkGone (retain)
 
+`=` of a row UPLOADING: the object that its upload is made from. Put stands for the way that the object's size and the
+invocation's time ask for: Put itself; Postpone, where another invocation has the time; Split, where several must carry
+it, or in the slow pass Restart.
 A hint that forces copies a LIVE row's object although it is the same.
 A confirm hint differs in three places: a row that is not its tombstone ends it, a source that is back makes it send a
 plain hint and cancel, and when it is too early it delays itself again instead of ending.
@@ -25,10 +31,11 @@ from enum import StrEnum
 
 from consumer_replicator.checksum import Checksum
 from consumer_replicator.checksum import compare as compare_checksums
-from consumer_replicator.hint import Hint
+from consumer_replicator.hint import Hint, PartRange
 from consumer_replicator.identity import Sameness, SourceIdentity, compare
 from consumer_replicator.outcome import SkipReason
-from consumer_replicator.row import SETTLED, ReplicaVersion, Row, State, generation_of, replica_of
+from consumer_replicator.row import SETTLED, ReplicaVersion, Row, State, Upload, generation_of, replica_of, upload_of
+from consumer_replicator.splitting import Way
 from producer_events.sequencer import is_not_newer
 
 
@@ -55,7 +62,7 @@ class ReplicaSeen:
 class View:
     """All that one pass has read. `ripe`: the longest possible invocation has passed since the tombstone.
 
-    `checksum`: the source object's, as S3 stored it.
+    `checksum`: the source object's, as S3 stored it. `way`: how an object of its size is carried now.
     """
 
     hint: Hint
@@ -66,6 +73,7 @@ class View:
     seen: ReplicaSeen | None = None
     ripe: bool = False
     checksum: Checksum | None = None
+    way: Way = Way.WHOLE
 
     @property
     def expected(self) -> ReplicaVersion | None:
@@ -92,6 +100,39 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Put:
+    expected: ReplicaVersion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Postpone:
+    """Give the message back: an invocation with more time left carries the object whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Open an upload, record it in the row, and send its ranges."""
+
+    expected: ReplicaVersion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The upload is under way: touch the row, and send missing ranges again where they may be lost."""
+
+    upload: Upload
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Every range is there: make the upload the replica."""
+
+    upload: Upload
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Write what was seen into the row, without any upload, then look again: what is split begins from a plain row."""
+
     expected: ReplicaVersion | None
 
 
@@ -141,11 +182,19 @@ class LookAgain:
     """The row knows no replica, but one may be there: go round again with a HEAD."""
 
 
+IN_DOUBT = frozenset({State.PENDING, State.UPLOADING, State.DELETING})
+"""States in which a delete may have been cancelled: a row that has been PENDING may be UPLOADING now."""
+
 type Decision = (
     Skip
     | Verify
     | Touch
     | Put
+    | Postpone
+    | Split
+    | Resume
+    | Complete
+    | Restart
     | Adopt
     | CancelDelete
     | Tombstone
@@ -187,9 +236,27 @@ def _present(view: View, source: SourceIdentity) -> Decision:
             return Verify()
         if view.expected and row.replica and view.expected.etag == row.replica.etag:
             return Touch()
+    if not view.slow and (upload := _upload_of(source, view)):
+        return Complete(upload) if upload.is_whole else Resume(upload)
     if view.seen and _made_from(view.seen, source, view):
         return Adopt(view.seen.version)
-    return Put(view.expected)
+    return _put(view)
+
+
+def _put(view: View) -> Decision:
+    match view.way:
+        case Way.WHOLE:
+            return Put(view.expected)
+        case Way.LATER:
+            return Postpone()
+        case Way.SPLIT:
+            return Restart(view.expected) if view.slow else Split(view.expected)
+
+
+def _upload_of(source: SourceIdentity, view: View) -> Upload | None:
+    """The upload under way, where it is made from this very object."""
+    upload = upload_of(view.row)
+    return upload if upload and _same(upload.source, source) else None
 
 
 def _same(recorded: SourceIdentity | None, source: SourceIdentity) -> bool:
@@ -200,15 +267,18 @@ def _made_from(seen: ReplicaSeen, source: SourceIdentity, view: View) -> bool:
     """Whether a replica found without its row can be trusted.
 
     After a cancelled delete a DELETE with the old ETag may still be on its way: then only an object written under this
-    very generation counts. So does a copy that was asked for although the old one is current. Whatever its
-    provenance says, bytes that S3 knows to be others are never taken.
+    very generation counts, or by the upload that the row names. So it is with a copy that was asked for although the
+    old one is current. Whatever its provenance says, bytes that S3 knows to be others are never taken.
     """
     if seen.source != source.token() or seen.size not in (None, source.size):
         return False
     if compare_checksums(seen.checksum, view.checksum) is Sameness.DIFFERENT:
         return False
-    in_doubt = view.hint.force or (view.row is not None and view.row.state in (State.PENDING, State.DELETING))
-    return not in_doubt or seen.generation == generation_of(view.row)
+    in_doubt = view.hint.force or (view.row is not None and view.row.state in IN_DOUBT)
+    if not in_doubt or seen.generation == generation_of(view.row):
+        return True
+    upload = _upload_of(source, view)
+    return upload is not None and seen.generation == upload.generation
 
 
 def _absent(view: View) -> Decision:
@@ -221,3 +291,28 @@ def _absent(view: View) -> Decision:
     if view.expected is None:
         return CommitDeleted() if view.slow else LookAgain()
     return Delete(view.expected)
+
+
+# -- ranges of an upload -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """Carry the range's parts, then add it to the finished ones."""
+
+    upload: Upload
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """This range is done, and so are all others: a plain hint completes the upload, never the range's own message."""
+
+
+def decide_range(part_range: PartRange, row: Row | None) -> Carry | Announce | Skip:
+    """What becomes of a message that asks for one range, from the row alone."""
+    upload = upload_of(row)
+    if upload is None or upload.id != part_range.upload_id:
+        return Skip(SkipReason.UPLOAD_GONE)
+    if part_range.number not in upload.done:
+        return Carry(upload)
+    return Announce() if upload.is_whole else Skip(SkipReason.RANGE_DONE)

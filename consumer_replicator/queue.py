@@ -1,14 +1,15 @@
 """The objects queue and its dead-letter queue: hints sent, bad messages set aside, others given back (edge)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import batched
 from typing import Any
 
 from consumer_replicator.aws_errors import translated
 from consumer_replicator.delay import whole_seconds
 from consumer_replicator.errors import HydrationError
-from consumer_replicator.hint import ConfirmHint, PlainHint, to_body
+from consumer_replicator.hint import ConfirmHint, OwnHint, PlainHint, RangeHint, to_body
 
 MAX_VISIBILITY_SECONDS = 43_200
 BATCH_LIMIT = 10
@@ -44,9 +45,14 @@ class Queue:
         self._dead_letter_url = dead_letter_url
         self._bucket = bucket
 
-    def send_plain(self, key: str, event_id: str) -> None:
-        """A hint that the key may have changed."""
-        self._send(PlainHint(bucket=self._bucket, key=key, id=event_id), 0)
+    def send_plain(self, key: str, event_id: str, resend: str | None = None) -> None:
+        """A hint that the key may have changed. `resend`: an upload whose missing ranges must be sent again."""
+        self._send(PlainHint(bucket=self._bucket, key=key, id=event_id, resend=resend), 0)
+
+    def send_ranges(self, key: str, event_id: str, upload_id: str, numbers: Iterable[int]) -> None:
+        """A hint for each of these ranges of one upload, in a group of its own: one large object starves nobody."""
+        hints = (RangeHint(self._bucket, key, event_id, upload=upload_id, range=number) for number in numbers)
+        self.send_hints(hints, f"upload-{sha256(upload_id.encode()).hexdigest()[:32]}")
 
     def send_confirm(self, key: str, event_id: str, tombstone: int, delay: float) -> None:
         """A hint to carry out the delete that the row's generation `tombstone` announces, `delay` seconds from now.
@@ -55,11 +61,11 @@ class Queue:
         """
         self._send(ConfirmHint(bucket=self._bucket, key=key, id=event_id, tombstone=tombstone), delay)
 
-    def _send(self, hint: PlainHint | ConfirmHint, delay: float) -> None:
+    def _send(self, hint: OwnHint, delay: float) -> None:
         with translated("queue"):
             self._sqs.send_message(QueueUrl=self._url, MessageBody=to_body(hint), DelaySeconds=whole_seconds(delay))
 
-    def send_hints(self, hints: Sequence[PlainHint], group: str, delay: float = 0) -> None:
+    def send_hints(self, hints: Iterable[OwnHint], group: str, delay: float = 0) -> None:
         """Sends many hints, ten a request. `group` keeps live events ahead: SQS is fair between message groups, and
         live events have none. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
 

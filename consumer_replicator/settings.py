@@ -82,7 +82,6 @@ class Settings:
     multipart_threshold_bytes: Annotated[int, Whole(MIN_PART_BYTES, 5 * 1024**3)] = 8 * 1024**2
     split_threshold_bytes: Annotated[int, Whole(MIN_PART_BYTES, besides=0)] = 0
     copy_mode: Annotated[CopyMode, OneOf(CopyMode)] = CopyMode.STREAM
-    max_object_bytes: Annotated[int, Whole(1)] = 20 * 1024**3
     tombstone_days: Annotated[int, Whole(1, 3650)] = 30
 
     @property

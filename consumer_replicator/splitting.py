@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from consumer_replicator.deadline import Deadline
 from consumer_replicator.parts import DEFAULT_PART_BYTES, GIB, LEAST_RANGE_BYTES, Cut, range_parts
 
 VPC_BYTES_PER_SECOND = 625_000_000 / 8
@@ -35,6 +36,10 @@ class Time:
 
     whole: float
     left: float
+
+    @classmethod
+    def of(cls, deadline: Deadline) -> "Time":
+        return cls(deadline.whole, deadline.remaining())
 
     @property
     def is_fresh(self) -> bool:

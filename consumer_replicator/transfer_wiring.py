@@ -36,7 +36,7 @@ def transfer(settings: TransferSettings, who: Principals, *, memory_mb: int) -> 
     scan = ManifestScan(dynamodb, settings.manifest_table, settings.source_bucket, settings.manifest_shards)
     runs = Runs(dynamodb, settings.manifest_table, settings.source_bucket)
     files = RunFiles(who.own("s3"), settings.replica_bucket, settings.replica_account_id, settings.replica_kms_key_arn)
-    sweep = Sweep(wiring.replica(settings, who), manifest, settings.sweep_hours * 3600)
+    sweep = Sweep(wiring.replica(settings, who), manifest, settings.sweep_hours * 3600, settings.scope)
     replicas = Listing(who.own("s3"), settings.replica_bucket, settings.replica_account_id, whose="replica")
     worker = RangeWorker(
         listing,

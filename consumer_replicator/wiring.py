@@ -9,6 +9,7 @@ from consumer_replicator.queue import Queue
 from consumer_replicator.replica import Replica
 from consumer_replicator.settings import Settings
 from consumer_replicator.source import Source
+from consumer_replicator.splitting import Splitting
 
 
 def principals(settings: Settings, *, region: str, function_name: str) -> Principals:
@@ -29,10 +30,7 @@ def replicator(settings: Settings, who: Principals) -> Batch:
         source,
         replica_,
         threshold=settings.multipart_threshold_bytes,
-        max_bytes=settings.max_object_bytes,
         part_concurrency=settings.part_concurrency,
-        held_bytes=settings.max_object_bytes,  # botocore's client sends no stream that it cannot rewind
-        stream_from=settings.max_object_bytes,
     )
     converger = Converger(
         source,
@@ -43,6 +41,8 @@ def replicator(settings: Settings, who: Principals) -> Batch:
         scope=settings.scope,
         policy=settings.delete_policy,
         confirm_delay=settings.confirm_delay,
+        splitting=Splitting(settings.split_threshold_bytes),
+        max_receive_count=settings.max_receive_count,
     )
     return Batch(
         converger,

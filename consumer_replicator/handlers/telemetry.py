@@ -13,7 +13,18 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from consumer_replicator.batch import Done
 from consumer_replicator.errors import FAILURE_CODES, ErrorClass
-from consumer_replicator.outcome import Deleted, Failed, Replicated, Skipped, TagsReplicated
+from consumer_replicator.hint import Hint
+from consumer_replicator.outcome import (
+    Deferred,
+    Deleted,
+    Failed,
+    Outcome,
+    RangeCopied,
+    Replicated,
+    Skipped,
+    TagsReplicated,
+    UploadStarted,
+)
 
 NAMESPACE = "S3Hydration"
 COUNT, BYTES, SECONDS = MetricUnit.Count, MetricUnit.Bytes, MetricUnit.Seconds
@@ -75,6 +86,15 @@ def _ascii(document: Any) -> str:
     return json.dumps(document, default=str, ensure_ascii=True)
 
 
+COUNTED: Mapping[type[Outcome], str] = {
+    UploadStarted: "UploadsStarted",
+    Deferred: "RangesDeferred",
+    TagsReplicated: "TagsReplicated",
+    Deleted: "DeletesApplied",
+}
+"""Outcomes of which there is nothing to say but how many they are."""
+
+
 def measures(each: Done) -> list[tuple[str, MetricUnit, float]]:
     """The metrics of one outcome that have no dimension but the service."""
     found: list[tuple[str, MetricUnit, float]] = []
@@ -85,14 +105,14 @@ def measures(each: Done) -> list[tuple[str, MetricUnit, float]]:
                 found.append(("ReplicationLag", SECONDS, round(copy.lag, 3)))
             if copy.missing_metadata:
                 found.append(("MetadataMissing", COUNT, copy.missing_metadata))
-            if copy.retries:
-                found.append(("CopyRetries", COUNT, copy.retries))
-        case TagsReplicated():
-            found.append(("TagsReplicated", COUNT, 1))
-        case Deleted():
-            found.append(("DeletesApplied", COUNT, 1))
+        case RangeCopied() as carried:
+            found += [("RangesCopied", COUNT, 1), ("RangeBytes", BYTES, carried.size)]
+        case outcome if type(outcome) in COUNTED:
+            found.append((COUNTED[type(outcome)], COUNT, 1))
         case _:
             pass
+    if retries := getattr(each.outcome, "retries", 0):
+        found.append(("CopyRetries", COUNT, retries))
     if getattr(each.outcome, "tags_denied", False):
         found.append(("TagsDenied", COUNT, 1))
     return found
@@ -150,11 +170,17 @@ def facts(each: Done) -> dict[str, Any]:
     """The fields of one log line. The logger writes JSON, so a hostile key cannot break out of its line."""
     found: dict[str, Any] = {"message_id": each.message.id, "receive_count": each.message.receive_count}
     if each.hint:
-        found |= {"event_id": each.hint.event_id, "key": each.hint.key}
+        found |= _of_a_hint(each.hint)
     match each.outcome:
         case Replicated() as copy:
             found |= {"bytes": copy.size, "lag": copy.lag, "parts": copy.parts, "adopted": copy.adopted}
             found |= {"proof": copy.proof.value, "retries": copy.retries}
+        case UploadStarted(size, parts, ranges):
+            found |= {"bytes": size, "parts": parts, "ranges": ranges}
+        case RangeCopied() as carried:
+            found |= {"bytes": carried.size, "parts": carried.parts, "retries": carried.retries}
+        case Deferred(sent_again):
+            found |= {"sent_again": sent_again}
         case TagsReplicated(lag):
             found |= {"lag": lag}
         case Skipped(reason, detail):
@@ -164,3 +190,8 @@ def facts(each: Done) -> dict[str, Any]:
         case Deleted():
             pass
     return found
+
+
+def _of_a_hint(hint: Hint) -> dict[str, Any]:
+    of_a_range = {"upload_id": hint.range.upload_id, "range": hint.range.number} if hint.range else {}
+    return {"event_id": hint.event_id, "key": hint.key, **of_a_range}

@@ -57,7 +57,10 @@ class Call:
 
 @dataclass
 class Version:
-    """`checksum`: as S3 stored it. `parts`: the bodies that it was uploaded in; none after one PUT."""
+    """`checksum`: as S3 stored it. `parts`: the bodies that it was uploaded in; none after one PUT.
+
+    `initiated`: its place among the versions of its key: that of its upload, whenever that was completed.
+    """
 
     id: str
     body: bytes
@@ -68,6 +71,7 @@ class Version:
     marker: bool = False
     checksum: Checksum | None = None
     parts: list[bytes] = field(default_factory=list)
+    initiated: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class Bucket:
     uploads: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def current(self, key: str) -> Version | None:
+        """The version that was initiated last, unless that is a delete marker.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#distributedmpupload"""
         versions = self.keys.get(key, [])
         return versions[-1] if versions and not versions[-1].marker else None
 
@@ -128,6 +134,7 @@ class World:
         self.history: dict[str, list[bytes | None]] = {}
         self.page_keys = 1_000
         self.page_bytes = 1024**2
+        self.least_part_bytes = MIN_PART_BYTES
         self.lets_replicator_in = False
         self.copied: Callable[[bytes], bytes] = lambda body: body
 
@@ -187,6 +194,7 @@ class World:
             tags=dict(tags),
             modified=int(self.now),
             checksum=checksum.of(body),
+            initiated=number,
         )
         if bucket.versioned:
             bucket.keys.setdefault(key, []).append(version)
@@ -198,7 +206,8 @@ class World:
         if not bucket.versioned:
             bucket.keys.pop(key, None)
         else:
-            marker = Version(f"v{next(self.numbers):06d}", b"", "", {}, {}, int(self.now), marker=True)
+            number = next(self.numbers)
+            marker = Version(f"v{number:06d}", b"", "", {}, {}, int(self.now), marker=True, initiated=number)
             bucket.keys.setdefault(key, []).append(marker)
 
     # -- clients -------------------------------------------------------------------------------------------------
@@ -262,6 +271,8 @@ class _Client:
 
 class FakeS3(_Client):
     """S3 for one principal: the read role sees only the source, the own role only the replica."""
+
+    takes_streams = True
 
     def _bucket(self, operation: str, name: str, owner: str) -> Bucket:
         bucket = self.world.buckets[name]
@@ -382,11 +393,17 @@ class FakeS3(_Client):
         parameters: dict[str, Any],
         stored: Checksum,
         parts: list[bytes] | None = None,
+        initiated: int | None = None,
     ) -> dict[str, Any]:
+        """`initiated`: an upload that was completed after a newer version was written is hidden behind it."""
         tags = dict(parse_qsl(parameters.get("Tagging", ""), keep_blank_values=True))
         version = self.world._store(bucket, key, body, parameters, tags)
         version.checksum, version.parts = stored, parts or []
-        self.world.mutations.append((key, body))
+        if initiated is not None:
+            version.initiated = initiated
+            bucket.keys[key].sort(key=lambda each: each.initiated)
+        if bucket.current(key) is version:
+            self.world.mutations.append((key, body))
         return {"ETag": f'"{version.etag}"', "VersionId": version.id, **stored.parameter()}
 
     def delete_object(self, *, Bucket: str, Key: str, ExpectedBucketOwner: str, IfMatch: str) -> dict[str, Any]:  # noqa: N803
@@ -442,8 +459,10 @@ class FakeS3(_Client):
 
         def act() -> dict[str, Any]:
             bucket = self._bucket("CreateMultipartUpload", parameters["Bucket"], parameters["ExpectedBucketOwner"])
-            upload_id = f"upload-{next(self.world.numbers)}"
-            bucket.uploads[upload_id] = {"parameters": parameters, "parts": {}, "initiated": self.world.now}
+            number = next(self.world.numbers)
+            upload_id = f"upload-{number}"
+            upload = {"parameters": parameters, "parts": {}, "initiated": self.world.now, "number": number}
+            bucket.uploads[upload_id] = upload
             return {"UploadId": upload_id}
 
         return self._step("CreateMultipartUpload", parameters["Key"], act)
@@ -519,14 +538,15 @@ class FakeS3(_Client):
             bucket = self._bucket(operation, parameters["Bucket"], parameters["ExpectedBucketOwner"])
             upload = _upload(bucket, operation, parameters["UploadId"])
             _check_condition(bucket, operation, parameters)
-            taken = _taken(upload, parameters["MultipartUpload"]["Parts"])
+            taken = _taken(upload, parameters["MultipartUpload"]["Parts"], self.world.least_part_bytes)
             bodies = [part.body for part in taken]
             body = b"".join(bodies)
             if parameters["MpuObjectSize"] != len(body):
                 raise refuse(operation, "InvalidRequest", 400)
             stored = _completed(upload, parameters, taken, body)
             del bucket.uploads[parameters["UploadId"]]
-            return self._written(bucket, parameters["Key"], body, upload["parameters"], stored, bodies)
+            written = (bucket, parameters["Key"], body, upload["parameters"], stored, bodies, upload["number"])
+            return self._written(*written)
 
         return self._step(operation, parameters["Key"], act)
 
@@ -644,7 +664,7 @@ def _fits(body: bytes, told: Checksum) -> bool:
     return told.algorithm not in COMPUTABLE or checksum.of(body, told.algorithm) == told
 
 
-def _taken(upload: dict[str, Any], listed: list[dict[str, Any]]) -> list[UploadedPart]:
+def _taken(upload: dict[str, Any], listed: list[dict[str, Any]], least: int) -> list[UploadedPart]:
     """The parts that a completion names, as S3 wants them: in order from 1, as they were uploaded, none too small."""
     operation = "CompleteMultipartUpload"
     if [part["PartNumber"] for part in listed] != list(range(1, len(listed) + 1)):
@@ -660,7 +680,7 @@ def _taken(upload: dict[str, Any], listed: list[dict[str, Any]]) -> list[Uploade
         if had is None or had.etag != part["ETag"] or had.checksum != told:
             raise refuse(operation, "InvalidPart", 400)
         taken.append(had)
-    if any(len(part.body) < MIN_PART_BYTES for part in taken[:-1]):
+    if any(len(part.body) < least for part in taken[:-1]):
         raise refuse(operation, "EntityTooSmall", 400)
     return taken
 
@@ -763,6 +783,28 @@ class FakeDynamoDB(_Client):
 
         return self._step("PutItem", Item["sk"]["S"], act)
 
+    def update_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Key: dict[str, Any],  # noqa: N803
+        UpdateExpression: str,  # noqa: N803
+        ConditionExpression: str,  # noqa: N803
+        ExpressionAttributeValues: dict[str, Any],  # noqa: N803
+        ReturnValues: str = "NONE",  # noqa: N803
+    ) -> dict[str, Any]:
+        assert TableName == TABLE
+
+        def act() -> dict[str, Any]:
+            item = self.world.rows.get(_address(Key))
+            if item is None or not _holds(item, ConditionExpression, ExpressionAttributeValues):
+                raise refuse("UpdateItem", "ConditionalCheckFailedException", 400)
+            changed = _updated(item, UpdateExpression, ExpressionAttributeValues)
+            self.world.rows[_address(Key)] = {**item, **changed}
+            return {"Attributes": changed} if ReturnValues == "UPDATED_NEW" else {}
+
+        return self._step("UpdateItem", Key["sk"]["S"], act)
+
     def delete_item(
         self,
         *,
@@ -851,11 +893,33 @@ def _projected(item: dict[str, Any], projection: str | None) -> dict[str, Any]:
 def item_bytes(item: dict[str, Any]) -> int:
     """As DynamoDB counts: names and texts by their UTF-8 bytes, a number by two digits a byte and one more.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html"""
-    values = sum(
-        len(value["S"].encode()) if "S" in value else (len(value["N"].strip("-0.").replace(".", "")) + 1) // 2 + 1
-        for value in item.values()
-    )
-    return sum(len(name.encode()) for name in item) + values
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: dict[str, Any]) -> int:
+    match value:
+        case {"S": text}:
+            return len(text.encode())
+        case {"N": number}:
+            return (len(number.strip("-0.").replace(".", "")) + 1) // 2 + 1
+        case {"NS": numbers}:
+            return sum(_value_bytes({"N": number}) for number in numbers)
+        case {"M": inner}:
+            return 3 + sum(1 + len(name.encode()) + _value_bytes(each) for name, each in inner.items())
+    raise refuse("PutItem", "ValidationException", 400, str(value))
+
+
+def _updated(item: dict[str, Any], expression: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The attributes that the forms in use change: ADD name :numbers, and SET name = :value, ..."""
+    action, _, rest = expression.partition(" ")
+    if action == "ADD":
+        name, added = rest.split(" ")
+        numbers = set(item.get(name, {"NS": []})["NS"]) | set(values[added]["NS"])
+        return {name: {"NS": sorted(numbers, key=int)}}
+    if action == "SET":
+        pairs = (change.split(" = ") for change in rest.split(", "))
+        return {name: values[value] for name, value in pairs}
+    raise refuse("UpdateItem", "ValidationException", 400, expression)
 
 
 def _holds(item: dict[str, Any] | None, condition: str, values: dict[str, Any]) -> bool:
@@ -891,7 +955,8 @@ class FakeSqs(_Client):
 
         def act() -> dict[str, Any]:
             for entry in Entries:
-                self.world.send(entry["MessageBody"], entry["DelaySeconds"], QueueUrl)
+                group = {"MessageGroupId": entry["MessageGroupId"]}
+                self.world.send(entry["MessageBody"], entry["DelaySeconds"], QueueUrl, group)
             return {"Successful": [{"Id": entry["Id"]} for entry in Entries], "Failed": []}
 
         return self._step("SendMessageBatch", None, act)

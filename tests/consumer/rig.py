@@ -1,6 +1,7 @@
 """The real replicator on the fake AWS, and what drives it: events in, batches run, invariants checked."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,11 +17,14 @@ from consumer_replicator.replica import Replica
 from consumer_replicator.row import Row, State
 from consumer_replicator.server_side import PartsWithinS3
 from consumer_replicator.source import Source
+from consumer_replicator.splitting import Splitting
 from consumer_replicator.tries import Tries
 from producer_events.scope import Scope
 from tests.consumer.fake_aws import CONSUMER, DLQ, KEY_ARN, PRODUCER, QUEUE, REPLICA, SOURCE, TABLE, World
 
 CONFIRM_DELAY = 30.0
+WHOLE = Splitting(bandwidth=1e12)
+"""No object is so large that a test would split it by chance."""
 MIB = 1024**2
 
 
@@ -37,27 +41,31 @@ class Rig:
         policy: DeletePolicy = DeletePolicy.RETAIN,
         scope: Scope | None = None,
         threshold: int = 5 * MIB,
-        max_bytes: int = 64 * MIB,
         max_receive_count: int = 5,
+        splitting: Splitting = WHOLE,
+        part_bytes: int = 5 * MIB,
         held_bytes: int = 16 * MIB,
         server_side: bool = False,
+        stream_from: int = 256 * 1024,
+        s3: Callable[[str], Any] | None = None,
     ) -> None:
         self.world = world
         world.lets_replicator_in = server_side
         self.scope = scope or Scope()
-        source = Source(world.s3("source"), SOURCE, PRODUCER)
-        replica = Replica(world.s3("own"), REPLICA, CONSUMER, KEY_ARN, "preserve")
+        s3 = s3 or world.s3
+        source = Source(s3("source"), SOURCE, PRODUCER)
+        replica = Replica(s3("own"), REPLICA, CONSUMER, KEY_ARN, "preserve")
         self.manifest = Manifest(world.dynamodb(), TABLE, SOURCE, 16, 30)
         queue = Queue(world.sqs(), QUEUE, DLQ, SOURCE)
         copies = PartCopies(world.s3("own"), BucketOf(PRODUCER, SOURCE), BucketOf(CONSUMER, REPLICA))
-        copier = Copier(
+        self.copier = Copier(
             source,
             replica,
             threshold=threshold,
-            max_bytes=max_bytes,
             part_concurrency=4,
-            part_bytes=5 * MIB,
+            part_bytes=part_bytes,
             held_bytes=held_bytes,
+            stream_from=stream_from,
             pause=no_pause,
             carrier=PartsWithinS3(copies, Tries(no_pause)) if server_side else None,
         )
@@ -66,10 +74,12 @@ class Rig:
             replica,
             self.manifest,
             queue,
-            copier,
+            self.copier,
             scope=self.scope,
             policy=policy,
             confirm_delay=CONFIRM_DELAY,
+            splitting=splitting,
+            max_receive_count=max_receive_count,
             now=lambda: world.now,
         )
         self.batch = Batch(

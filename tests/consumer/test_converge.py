@@ -456,15 +456,6 @@ def test_a_permanent_failure_is_recorded_and_the_message_is_done_with(
     rig.assert_covered("k")
 
 
-def test_an_object_too_large_for_one_invocation_says_so(world: World):
-    rig = Rig(world, max_bytes=4)
-    world.upload("k", b"12345")
-    outcome = converge(rig)
-    assert isinstance(outcome, Failed)
-    assert outcome.code == "too-large"
-    assert "5 bytes" in outcome.message
-
-
 def test_a_failure_keeps_what_is_known_of_the_replica_so_that_the_next_write_is_conditional_on_it(
     rig: Rig, world: World
 ):

@@ -45,7 +45,7 @@ def raised_codes(path):
 
 def test_every_code_that_is_raised_anywhere_is_in_the_table():
     raised = {code for path in MODULES for code in raised_codes(path)}
-    assert {"too-large", "bad-row", "out-of-time", "contended", "bad-hint"} <= raised  # the search finds something
+    assert {"checksum-mismatch", "bad-row", "out-of-time", "contended"} <= raised  # the search finds something
     assert raised <= set(FAILURE_CODES)
 
 
@@ -80,8 +80,8 @@ def test_a_code_is_a_word_fit_for_a_dimension_and_its_meaning_one_plain_sentence
 
 
 def test_an_error_says_what_it_is_told_to_say():
-    error = HydrationError("too-large", "21 bytes; one invocation carries 20.")
-    assert (error.code, str(error)) == ("too-large", "21 bytes; one invocation carries 20.")
+    error = HydrationError("truncated", "Read 20 of 21 bytes.")
+    assert (error.code, str(error)) == ("truncated", "Read 20 of 21 bytes.")
 
 
 def test_an_unknown_code_cannot_be_raised():

@@ -83,7 +83,6 @@ def test_the_defaults_are_those_of_the_product():
     assert settings.multipart_threshold_bytes == 8 * 1024**2
     assert settings.split_threshold_bytes == 0
     assert settings.copy_mode is CopyMode.STREAM
-    assert settings.max_object_bytes == 20 * 1024**3
     assert settings.tombstone_days == 30
     assert settings.scope == Scope()
     assert settings == Settings.from_environment({**LEAST, **EMPTY})
@@ -193,7 +192,6 @@ MAX_THRESHOLD = 5 * 1024**3
             ["-1", "1", str(MIN_PART_BYTES - 1), ""],
         ),
         ("COPY_MODE", ["stream", "server-side"], ["", "STREAM", "server_side"]),
-        ("MAX_OBJECT_BYTES", ["1"], ["0", "-1"]),
         ("TOMBSTONE_DAYS", ["1", "3650"], ["0", "3651"]),
         ("SCOPE_MIN_BYTES", ["0"], ["-1", ""]),
         ("SCOPE_MAX_BYTES", ["", "0"], ["-1", "many"]),

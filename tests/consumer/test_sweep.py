@@ -1,15 +1,19 @@
 """ORPHAN: no multipart upload stays open that no row names; and none that may be under way is aborted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from consumer_replicator.errors import HydrationError
+from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.manifest import Manifest
+from consumer_replicator.parts import Cut
 from consumer_replicator.replica import Replica
-from consumer_replicator.row import Row, State
+from consumer_replicator.row import Row, State, Upload
 from consumer_replicator.row_item import address, to_item
-from consumer_replicator.sweep import Sweep
+from consumer_replicator.sweep import EVERYTHING, Sweep
+from producer_events.scope import Scope
 from tests.consumer.fake_aws import CONSUMER, KEY_ARN, REPLICA, SOURCE, TABLE, World, refuse
 
 DAY = 86_400.0
@@ -21,8 +25,9 @@ def world():
     return World()
 
 
-def sweep_of(s3, dynamodb):
-    return Sweep(Replica(s3, REPLICA, CONSUMER, KEY_ARN, "preserve"), Manifest(dynamodb, TABLE, SOURCE, 16, 30), DAY)
+def sweep_of(s3, dynamodb, scope=EVERYTHING):
+    replica = Replica(s3, REPLICA, CONSUMER, KEY_ARN, "preserve")
+    return Sweep(replica, Manifest(dynamodb, TABLE, SOURCE, 16, 30), DAY, scope)
 
 
 @pytest.fixture
@@ -36,9 +41,9 @@ def open_upload(world, key, age, upload_id=None):
     return name
 
 
-def put_row(world, key, state):
+def put_row(world, key, state, **more):
     where = address(SOURCE, key, 16)
-    world.rows[where["pk"]["S"], key] = {**where, **to_item(Row(3, state, world.now - 9 * DAY), None)}
+    world.rows[where["pk"]["S"], key] = {**where, **to_item(Row(3, state, world.now - 9 * DAY, **more), None)}
 
 
 def test_an_orphaned_upload_is_aborted_and_counted(sweep, world):
@@ -62,13 +67,38 @@ def test_a_young_upload_costs_no_look_at_its_row(sweep, world):
     assert world.operations() == ["ListMultipartUploads"]
 
 
+UPLOAD = Upload("named", SourceIdentity("v1", "e1", 1, 10), None, 0, Cut(10, 5, 1), "CRC64NVME", "FULL_OBJECT")
+
+
+def test_an_upload_is_left_alone_while_its_key_s_row_names_it(sweep, world):
+    open_upload(world, "k", 9 * DAY, "named")
+    put_row(world, "k", State.UPLOADING, upload=UPLOAD)
+    assert sweep.run(world.now) == 0
+    assert list(world.replica.uploads) == ["named"]
+
+
+def test_the_upload_that_a_row_names_does_not_protect_another_of_its_key(sweep, world):
+    open_upload(world, "k", 9 * DAY, "named")
+    open_upload(world, "k", 9 * DAY, "left behind")
+    put_row(world, "k", State.UPLOADING, upload=UPLOAD)
+    assert sweep.run(world.now) == 1
+    assert list(world.replica.uploads) == ["named"]
+
+
 @pytest.mark.parametrize("state", State)
-def test_an_upload_is_left_alone_while_its_key_s_row_is_uploading(sweep, world, state):
+def test_an_upload_that_its_key_s_row_does_not_name_is_aborted_whatever_the_row_says(sweep, world, state):
     open_upload(world, "k", 9 * DAY)
     put_row(world, "k", state)
-    uploading = state is State.UPLOADING
-    assert sweep.run(world.now) == (0 if uploading else 1)
-    assert bool(world.replica.uploads) is uploading
+    assert sweep.run(world.now) == 1
+
+
+def test_an_upload_of_a_key_that_left_the_scope_is_aborted_since_nobody_carries_it_on(world):
+    for key in ("in/k", "out/k"):
+        open_upload(world, key, 9 * DAY, f"upload of {key}")
+        put_row(world, key, State.UPLOADING, upload=replace(UPLOAD, id=f"upload of {key}"))
+    narrowed = sweep_of(world.s3("own"), world.dynamodb(), Scope(prefixes=("in/",)))
+    assert narrowed.run(world.now) == 1
+    assert list(world.replica.uploads) == ["upload of in/k"]
 
 
 def test_an_upload_whose_row_cannot_be_read_is_left_alone_and_holds_up_no_other(sweep, world):

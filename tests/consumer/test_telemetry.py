@@ -8,8 +8,18 @@ import pytest
 from consumer_replicator.batch import Done
 from consumer_replicator.errors import FAILURE_CODES, ErrorClass
 from consumer_replicator.handlers.telemetry import Telemetry
-from consumer_replicator.hint import Hint
-from consumer_replicator.outcome import Deleted, Failed, Replicated, Skipped, SkipReason, TagsReplicated
+from consumer_replicator.hint import Hint, PartRange
+from consumer_replicator.outcome import (
+    Deferred,
+    Deleted,
+    Failed,
+    RangeCopied,
+    Replicated,
+    Skipped,
+    SkipReason,
+    TagsReplicated,
+    UploadStarted,
+)
 from consumer_replicator.proof import Proof
 from consumer_replicator.queue import Message
 from tests.odd_keys import ODD_KEYS
@@ -100,6 +110,11 @@ METRICS = [
             COMPUTED: [1],
         },
     ),
+    (UploadStarted(100, parts=10, ranges=5), {("UploadsStarted",): [1]}),
+    (RangeCopied(3, 20, parts=2), {("RangesCopied",): [1], ("RangeBytes",): [20]}),
+    (RangeCopied(3, 20, 2, retries=4), {("RangesCopied",): [1], ("RangeBytes",): [20], ("CopyRetries",): [4]}),
+    (Deferred(), {("RangesDeferred",): [1]}),
+    (Deferred(sent_again=True), {("RangesDeferred",): [1]}),
     (TagsReplicated(lag=2.0), {("TagsReplicated",): [1]}),
     (Deleted(), {("DeletesApplied",): [1]}),
     (
@@ -129,6 +144,10 @@ UNITS = {
     "TagsReplicated": "Count",
     "DeletesApplied": "Count",
     "CopyRetries": "Count",
+    "UploadsStarted": "Count",
+    "RangesCopied": "Count",
+    "RangeBytes": "Bytes",
+    "RangesDeferred": "Count",
     "ReplicasProven": "Count",
     "ObjectsSkipped": "Count",
     "ObjectsFailed": "Count",
@@ -200,6 +219,9 @@ LINES = [
         "replicated",
         {"bytes": 5, "lag": 1.5, "parts": 2, "adopted": True, "proof": "computed", "retries": 1},
     ),
+    (UploadStarted(100, 10, 5), "INFO", "uploadstarted", {"bytes": 100, "parts": 10, "ranges": 5}),
+    (RangeCopied(3, 20, 2, 1), "INFO", "rangecopied", {"bytes": 20, "parts": 2, "retries": 1}),
+    (Deferred(), "INFO", "deferred", {"sent_again": False}),
     (TagsReplicated(lag=2.0), "INFO", "tagsreplicated", {"lag": 2.0}),
     (Deleted(), "INFO", "deleted", {}),
     (
@@ -225,6 +247,11 @@ def test_every_outcome_is_one_line_of_constant_text_with_its_facts_in_fields(rep
     assert (facts | correlation | {"key": "a key"}).items() <= line.items()
     by_the_logger = {"level", "message", "timestamp", "service"}
     assert set(line) == {*facts, *correlation, "key"} | by_the_logger
+
+
+def test_the_line_of_a_range_says_which_of_which_upload(report):
+    (line,) = report(done(RangeCopied(3, 20, 2), Hint("a key", "e-1", range=PartRange("u-1", 3)))).lines
+    assert (line["upload_id"], line["range"]) == ("u-1", 3)
 
 
 def test_a_message_that_is_no_hint_is_told_by_its_message_id(report):

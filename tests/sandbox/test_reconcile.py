@@ -266,13 +266,13 @@ def test_the_schedule_starts_a_reconcile_in_its_own_role(pair: Pair, transfer: T
     transfer.run()
 
 
-def test_the_function_that_continues_by_its_own_queue_may_loop_and_the_other_may_not(pair: Pair) -> None:
+def test_both_functions_continue_by_their_own_queues_and_may_loop(pair: Pair) -> None:
     functions, consumer = pair.sandbox.client("lambda", CONSUMER_ACCOUNT), pair.sandbox.consumer
     found = [
         functions.get_function_recursion_config(FunctionName=name)["RecursiveLoop"]
         for name in (consumer.transfer_name, consumer.function_name)
     ]
-    assert found == ["Allow", "Terminate"]
+    assert found == ["Allow", "Allow"]
 
 
 def test_no_call_of_the_transfer_function_was_refused_and_none_touched_the_source_in_its_own_role(
