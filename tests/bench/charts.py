@@ -8,7 +8,9 @@ from xml.etree import ElementTree as ET
 import leather
 
 WIDTH = 600
-BAR_HEIGHT, AXES_HEIGHT = 30, 72
+BAR_HEIGHT, AXES_HEIGHT = 26, 106
+MARGIN, SPARE = 30, 1.4
+"""Pixels: leather's margin, and what it reckons too much for a character of a name."""
 ROOM = 1.35  # right of the longest bar, for its text
 MOST_STEPS = 5
 BAR, BAR_OURS, BAR_VARIANT = "#3d7ea6", "#c8791b", "#a8917a"
@@ -51,7 +53,7 @@ def bars(title: str, unit: str, shown: Sequence[Bar]) -> str:
     chart.add_x_scale(0, ticks[-1])
     chart.add_x_axis(ticks=ticks, tick_formatter=tick, name=unit)
     said = f"{title}, {unit}: " + "; ".join(f"{bar.name} {bar.said}" for bar in shown)
-    return _svg(chart, said, AXES_HEIGHT + BAR_HEIGHT * len(shown))
+    return _svg(chart, said, AXES_HEIGHT + BAR_HEIGHT * len(shown), max(len(bar.name) for bar in shown))
 
 
 def axis(most: float) -> list[float]:
@@ -68,9 +70,14 @@ def tick(value: float, _: int = 0, __: int = 0) -> str:
     return f"{float(value):,.10g}"
 
 
-def _svg(chart: Any, said: str, height: int) -> str:
-    """Scales with the page, and says what it shows to those who do not see it."""
-    root = ET.Element("svg", {"viewBox": f"0 0 {WIDTH} {height}", "role": "img", "class": "chart bars-chart"})
+def _svg(chart: Any, said: str, height: int, longest: int) -> str:
+    """Scales with the page, and says what it shows to those who do not see it.
+
+    Leather leaves a margin all around, and more room for names than they need: both are cut off.
+    """
+    left, top = MARGIN + round(longest * SPARE), MARGIN - 6
+    box = (left, top, WIDTH - left, height - top - MARGIN // 2)
+    root = ET.Element("svg", {"viewBox": " ".join(map(str, box)), "role": "img", "class": "chart bars-chart"})
     root.set("aria-label", said)
     ET.SubElement(root, "title").text = said
     root.append(chart.to_svg_group(WIDTH, height))

@@ -15,15 +15,13 @@ from markupsafe import Markup
 
 from tests.bench import charts
 from tests.bench.copying.tools import OURS
-from tests.bench.copying.workload import WORKLOADS
+from tests.bench.function import emulated
 from tests.sandbox.emulator_process import ROOT
 
 HERE = Path(__file__).parent
 STYLES = (ROOT / "consumer_replicator" / "report_page.css", HERE / "page.css")
+FUNCTION_TITLE = {"function": f"A function of {emulated.MEMORY_MB} MB"}
 SMALL, LARGE = 100e3, 10e6  # bytes: of small objects CPU is told by object, of large ones speed by byte
-
-
-TITLES = {each.name: f"Copying {each.title}" for each in WORKLOADS} | {"function": "A function of 512 MB"}
 
 
 def render(facts: dict[str, Any], notes: Sequence[str]) -> str:
@@ -33,10 +31,11 @@ def render(facts: dict[str, Any], notes: Sequence[str]) -> str:
     )
     environment.filters["figure"] = charts.number
     reached = goals(facts)
+    titles = {held["workload"]: f"Copying {held['title']}" for held in facts["copying"]} | FUNCTION_TITLE
     return environment.get_template("page.html").render(
         facts=facts,
         goals=reached,
-        grouped=[(TITLES[name], list(group)) for name, group in groupby(reached, lambda goal: goal["workload"])],
+        grouped=[(titles[name], list(group)) for name, group in groupby(reached, lambda goal: goal["workload"])],
         missed=sum(not goal["met"] for goal in reached),
         contests=[_contest(held) for held in facts["copying"]],
         function=facts["function"],
