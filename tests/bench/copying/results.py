@@ -191,7 +191,7 @@ def goals(contest: Contest) -> list[Goal]:
     for peer, wanted in WANTED.get(workload, {}).items():
         rows = [contest.times_first(each) for each in contest.copied if each.tool.startswith(peer)]
         found += [
-            Goal(workload, f"{name} of {peer}, times", wanted, min(row[cost] for row in rows))
+            Goal(workload, f"{peer}: {name}", wanted, min(row[cost] for row in rows))
             for cost, name in AT.items()
             if rows
         ]
@@ -203,7 +203,7 @@ def goals(contest: Contest) -> list[Goal]:
 
 def goals_table(reached: Sequence[Mapping[str, Any]]) -> Table:
     """Of goals' facts."""
-    table = Table(title="goals; times: the peer's best row divided by ours", title_justify="left")
+    table = Table(title="goals; speed and CPU: the cost of the peer's best row divided by ours", title_justify="left")
     table.add_column("workload")
     table.add_column("goal")
     for name in ("wanted", "measured", ""):

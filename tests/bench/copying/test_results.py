@@ -83,7 +83,7 @@ def test_the_facts_are_plain_json():
     assert [tool["times_first"]["seconds"] for tool in facts["tools"]] == [1.0, 2.0]
     goal = {
         "workload": "w1",
-        "what": "speed of rclone, times",
+        "what": "rclone: speed",
         "wanted": 1.0,
         "measured": 2.0,
         "ceiling": False,

@@ -165,7 +165,7 @@ def facts(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def goals(rows: Sequence[Row]) -> list[Goal]:
-    return [Goal("function", "small objects a second", WANTED, rows[0].objects_per_second)] if rows else []
+    return [Goal("function", "small objects/s", WANTED, rows[0].objects_per_second)] if rows else []
 
 
 def table(rows: Sequence[Row]) -> Table:
