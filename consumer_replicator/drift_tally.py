@@ -1,5 +1,7 @@
 """Drift, one key at a time, summed up in bounded memory: by kind, by prefix, the biggest and the oldest. Pure.
 
+What a verify calls different comes before everything that it cannot tell, however big or old that is.
+
 Prefixes are those that end in "/" (S3 has no folders, people do), down to `DEPTH` levels and `MOST_PREFIXES` in all;
 a key whose prefix is not kept counts for the nearest one above it. `prefixes()` picks the few to show: starting from
 the whole bucket, the heaviest is replaced by the prefixes below it for as long as there is room, so that the list is
@@ -10,12 +12,16 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from consumer_replicator.comparison import Answer
 from consumer_replicator.run_facts import DriftEntry, Kind, KindCount, PrefixCount
 
 DEPTH = 6
 MOST_PREFIXES = 2000
 SHOWN_PREFIXES = 12
 SHOWN_KEYS = 20
+
+
+type _Kept = tuple[bool, float, int, DriftEntry]
 
 
 class _Below:
@@ -40,8 +46,8 @@ class DriftTally:
         self._below: dict[str, _Below] = {"": _Below()}
         self._objects: Counter[Kind] = Counter()
         self._bytes: Counter[Kind] = Counter()
-        self._biggest: list[tuple[int, int, DriftEntry]] = []
-        self._oldest: list[tuple[float, int, DriftEntry]] = []
+        self._biggest: list[_Kept] = []
+        self._oldest: list[_Kept] = []
         self._seen = 0
 
     def add(self, entry: DriftEntry) -> None:
@@ -51,11 +57,12 @@ class DriftTally:
         for prefix in self._kept_prefixes(entry.key):
             self._below[prefix].kinds[entry.kind] += 1
             self._below[prefix].bytes += entry.size or 0
-        # The second place of the tuple decides ties (the earlier stays), so that entries are never compared.
+        first = entry.kind == Answer.DIFFERENT
+        # The third place of the tuple decides ties (the earlier stays), so that entries are never compared.
         if entry.size is not None:
-            _keep(self._biggest, (entry.size, -self._seen, entry), self._keys)
+            _keep(self._biggest, (first, entry.size, -self._seen, entry), self._keys)
         if entry.last_modified is not None:
-            _keep(self._oldest, (-entry.last_modified, -self._seen, entry), self._keys)
+            _keep(self._oldest, (first, -entry.last_modified, -self._seen, entry), self._keys)
 
     @property
     def kinds(self) -> Mapping[Kind, KindCount]:
@@ -63,11 +70,11 @@ class DriftTally:
 
     @property
     def biggest(self) -> tuple[DriftEntry, ...]:
-        return tuple(entry for _, _, entry in sorted(self._biggest, key=lambda kept: kept[:2], reverse=True))
+        return _best_first(self._biggest)
 
     @property
     def oldest(self) -> tuple[DriftEntry, ...]:
-        return tuple(entry for _, _, entry in sorted(self._oldest, key=lambda kept: kept[:2], reverse=True))
+        return _best_first(self._oldest)
 
     def prefixes(self, limit: int = SHOWN_PREFIXES) -> tuple[PrefixCount, ...]:
         """At most `limit`, the most objects first; together they have all the drift, each key in exactly one."""
@@ -107,7 +114,11 @@ class DriftTally:
         return {name: self._below[name] for name in children[: max(room, 0)]}
 
 
-def _keep[T: tuple[float, int, DriftEntry]](heap: list[T], item: T, most: int) -> None:
+def _best_first(kept: list[_Kept]) -> tuple[DriftEntry, ...]:
+    return tuple(entry for *_, entry in sorted(kept, key=lambda each: each[:3], reverse=True))
+
+
+def _keep(heap: list[_Kept], item: _Kept, most: int) -> None:
     if len(heap) < most:
         heapq.heappush(heap, item)
     elif most:

@@ -59,7 +59,7 @@ def headline(facts: RunFacts, level: Level, *, closes: bool) -> str:
         return "A dry run: the books close, and nothing was changed."
     if not closes:
         return "The books do not close."
-    return (_HEADLINES if facts.verify is None else _OF_A_VERIFY)[level]
+    return (_HEADLINES if facts.verify is None or facts.dry_run else _OF_A_VERIFY)[level]
 
 
 def _of_the_run(facts: RunFacts, unaccounted: int) -> Iterator[Finding]:

@@ -37,8 +37,9 @@ REASONS = st.dictionaries(st.sampled_from(["young", "in-flight", "prefix", "wind
 @st.composite
 def closed_books(draw) -> BookCounts:
     """Random outcomes of listed objects, each in one place, none waiting."""
-    parts = {"copied": draw(COUNTS), "current": draw(COUNTS), "planned": draw(COUNTS)}
+    parts = {name: draw(COUNTS) for name in ("copied", "uploading", "current", "planned")}
     named = {"skipped": draw(REASONS), "failed": draw(CODES), "filtered": draw(REASONS)}
+    named |= {"same": draw(REASONS), "different": draw(REASONS), "cannot_tell": draw(REASONS)}
     listed = sum(parts.values()) + sum(sum(counts.values()) for counts in named.values())
     return BookCounts(listed=listed, **parts, **named)
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer_replicator.comparison import Answer, Basis, Verified, different
 from consumer_replicator.drift import Drift, DriftKind, Listed, Unreadable
 from consumer_replicator.drift_record import DriftRecord, Ending, ending
 from consumer_replicator.row import Row, State
@@ -19,14 +20,17 @@ ROW = Row(generation=4, state=State.LIVE, written_at=NOW)
 STALE = DriftRecord(DriftKind.STALE, "k", 17, 1_790_000_000, 4, hinted=True)
 EXTRA = DriftRecord(DriftKind.EXTRA, "k", None, None, 4, hinted=False)
 
+DIFFERENT = DriftRecord(Answer.DIFFERENT, "k", 17, 1_790_000_000, 4, hinted=False, reason="checksums")
+
 RECORDS = st.builds(
     DriftRecord,
-    kind=st.sampled_from(DriftKind),
+    kind=st.sampled_from([*DriftKind, Answer.DIFFERENT, Answer.CANNOT_TELL]),
     key=KEYS,
     size=st.none() | st.integers(0, 50 * 10**12),
     last_modified=st.none() | st.integers(0, 2**33),
     generation=st.integers(0, 2**53),
     hinted=st.booleans(),
+    reason=st.none() | st.sampled_from(["checksums", "other-parts"]),
 )
 
 
@@ -36,6 +40,9 @@ RECORDS = st.builds(
 def test_a_line_is_short_and_says_what_the_documentation_says():
     assert STALE.to_line() == '{"k": "stale", "key": "k", "z": 17, "m": 1790000000, "g": 4, "h": 1}'
     assert EXTRA.to_line() == '{"k": "extra", "key": "k", "g": 4, "h": 0}'
+    assert DIFFERENT.to_line() == (
+        '{"k": "different", "key": "k", "z": 17, "m": 1790000000, "g": 4, "h": 0, "r": "checksums"}'
+    )
 
 
 @given(RECORDS)
@@ -75,6 +82,15 @@ def test_an_empty_object_of_the_epoch_is_still_a_listed_one():
 )
 def test_a_record_has_what_settling_and_the_report_need(drift, hinted, record):
     assert DriftRecord.of(drift, hinted=hinted) == record
+
+
+def test_what_a_verify_told_is_a_record_that_nothing_becomes_of_unless_it_was_hinted():
+    verified = Verified("k", LISTED, 4, different(Basis.CHECKSUMS))
+    assert DriftRecord.of_verified(verified, hinted=False) == DIFFERENT
+    assert DIFFERENT.told_only
+    assert not DriftRecord.of_verified(verified, hinted=True).told_only
+    assert not STALE.told_only
+    assert not EXTRA.told_only
 
 
 @pytest.mark.parametrize(("record", "listed"), [(STALE, True), (EXTRA, False)])

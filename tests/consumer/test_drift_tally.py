@@ -127,3 +127,12 @@ def test_with_next_to_no_room_the_whole_is_still_accounted_for(limit):
     counted = tally(missing("a/1", "b/1", "c/1")).prefixes(limit)
     assert sum(count.objects for count in counted) == 3
     assert all(isinstance(count, PrefixCount) for count in counted)
+
+
+def test_what_a_verify_calls_different_comes_before_whatever_it_cannot_tell():
+    doubts = [DriftEntry("cannot-tell", f"k{n}", size=10**9, last_modified=0) for n in range(50)]
+    differing = [DriftEntry("different", key, size=size, last_modified=9) for key, size in (("a", 1), ("b", 2))]
+    made = tally([*doubts, *differing, *doubts], keys=20)
+    assert [entry.key for entry in made.biggest[:3]] == ["b", "a", "k0"]
+    assert [entry.key for entry in made.oldest[:3]] == ["a", "b", "k0"]
+    assert len(made.biggest) == len(made.oldest) == 20

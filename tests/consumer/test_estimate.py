@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer_replicator import estimate as module
-from consumer_replicator.estimate import ITEM_OF_CALL, PRICES, Capacity, Load, cost_of, estimate
+from consumer_replicator.estimate import ITEM_OF_CALL, PRICES, Capacity, Load, cost_of, estimate, estimate_verify
 
 MIB, GIB, TIB = 1024**2, 1024**3, 1024**4
 CAPACITY = Capacity(functions=50)
@@ -143,3 +143,26 @@ def test_every_price_has_its_source_beside_it():
     assert set(ITEM_OF_CALL.values()) <= set(PRICES)
     for service in ("s3", "dynamodb", "sqs", "kms", "lambda"):
         assert f"https://aws.amazon.com/{service}/pricing/" in table
+
+
+# -- verifying ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_million_comparisons_are_two_million_heads_and_a_key_asked_for_each():
+    million = estimate_verify(Load(objects=10**6), replace(CAPACITY, functions=5)).cost.items
+    assert million["s3 reads"] == close(0.80)
+    assert million["kms"] == close(3.03)  # the replica has bucket keys, the source none
+    assert million["lambda time"] == close(10_000 * 0.0000133334)  # 1 GB for 0.1 s, ten keys at once
+    assert set(million) == {"s3 reads", "kms", "lambda time"}
+
+
+@given(LOADS, CAPACITIES)
+def test_reading_bytes_takes_longer_and_more_functions_less_long(load, capacity):
+    heads = estimate_verify(replace(load, bytes=0), capacity)
+    whole = estimate_verify(load, capacity)
+    assert whole.seconds >= heads.seconds
+    assert whole.dollars >= heads.dollars
+    more = estimate_verify(load, replace(capacity, functions=2 * capacity.functions))
+    assert more.seconds == close(whole.seconds / 2)
+    assert more.dollars == close(whole.dollars)
+    assert heads.limited_by == ("round trips" if load.objects else "nothing to do")

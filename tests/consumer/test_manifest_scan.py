@@ -1,5 +1,7 @@
 """The manifest in key order: what is asked of each shard, how pages and shards become one stream, what is counted."""
 
+from dataclasses import replace
+
 import pytest
 
 from consumer_replicator.drift import Unreadable
@@ -7,6 +9,7 @@ from consumer_replicator.errors import HydrationError
 from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.key_ranges import EVERYTHING
 from consumer_replicator.manifest_scan import ATTRIBUTES, ManifestScan
+from consumer_replicator.proof import Proof
 from consumer_replicator.row import ReplicaVersion, Row, State
 from consumer_replicator.row_item import address, to_item
 from tests.consumer.fake_aws import SOURCE, TABLE, World
@@ -123,6 +126,14 @@ def test_a_row_comes_with_what_judging_needs_and_without_the_rest(world, scan):
         **to_item(Row(**{name: getattr(ROW, name) for name in Row.__slots__} | REST), None),
     }
     assert list(scan.rows()) == [("a", ROW)]
+
+
+def test_a_row_comes_with_the_checksums_of_both_sides_where_they_are_asked_for(world, scan):
+    checksums = {"checksum": "CRC32:AAAA-3", "replica_checksum": "CRC64NVME:y", "proof": Proof.COMPUTED}
+    row = replace(ROW, **checksums)
+    world.rows[address(SOURCE, "a", SHARDS)["pk"]["S"], "a"] = item("a", replace(row, tags="digest"))
+    assert list(scan.rows(checksums=True)) == [("a", row)]
+    assert list(scan.rows()) == [("a", replace(ROW, proof=Proof.COMPUTED))]
 
 
 def test_a_row_that_cannot_be_read_says_so_and_those_around_it_come_through(world, scan):

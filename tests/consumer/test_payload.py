@@ -92,6 +92,32 @@ def test_since_and_until_are_moments_in_any_zone():
     assert Payload().until_epoch is None
 
 
+VERIFYING = {"sample": 0.01, "read_bytes": True, "repair": True}
+
+
+@pytest.mark.parametrize("field", ["prefix", "since", "sample", "read_bytes", "repair", "dry_run"])
+def test_a_verify_says_that_it_is_one_and_what_it_takes(field):
+    payload = Payload.parse({"mode": "verify", field: (NARROWING | VERIFYING | {"dry_run": True})[field]})
+    assert payload.mode is Mode.VERIFY
+    assert not payload.sees_everything
+    assert Payload.model_validate_json(payload.model_dump_json()) == payload
+
+
+@pytest.mark.parametrize(
+    ("document", "sends"),
+    [
+        ({}, True),
+        ({"prefix": "a/"}, True),
+        ({"dry_run": True}, False),
+        ({"mode": "verify"}, False),
+        ({"mode": "verify", "read_bytes": True}, False),
+        ({"mode": "verify", "repair": True}, True),
+    ],
+)
+def test_a_verify_sends_no_hints_unless_it_repairs_and_a_dry_run_none(document, sends):
+    assert Payload.parse(document).sends_hints is sends
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
@@ -134,10 +160,31 @@ def test_contradictions_are_told_at_once():
     ]
 
 
+@pytest.mark.parametrize("field", ["force", "max_objects", "objects_per_second"])
+def test_what_is_about_copying_has_no_meaning_for_a_verify(field):
+    assert problems({"mode": "verify", field: NARROWING[field]}) == [f"{field} has no meaning for a verify"]
+
+
+@pytest.mark.parametrize("field", VERIFYING)
+@pytest.mark.parametrize("mode", [{}, {"mode": "backfill"}, {"mode": "watermark"}])
+def test_what_is_about_verifying_is_refused_elsewhere(field, mode):
+    assert problems(mode | {field: VERIFYING[field]}) == [f'{field} is for {{"mode": "verify"}} alone']
+
+
+@pytest.mark.parametrize("document", [{"force": False}, {"max_objects": None}])
+def test_what_says_nothing_contradicts_nothing(document):
+    assert Payload.parse({"mode": "verify"} | document).mode is Mode.VERIFY
+
+
+def test_a_repair_that_changes_nothing_is_a_contradiction():
+    told = problems({"mode": "verify", "repair": True, "dry_run": True})
+    assert told == ["repair changes replicas, and dry_run changes nothing"]
+
+
 @pytest.mark.parametrize(
     ("field", "good", "bad"),
     [
-        ("mode", ["reconcile", "backfill", "watermark"], ["", "Backfill", None, 1]),
+        ("mode", ["reconcile", "backfill", "watermark", "verify"], ["", "Backfill", None, 1]),
         ("prefix", ["a", "k" * 1024, ["a"] * MAX_PREFIXES], ["", [""], None, [None], "k" * 1025, ["a"] * 101]),
         ("since", ["2026-11-24T06:00:00Z"], ["2026-11-24T06:00:00", "06:00", "", [], {}]),
         ("max_objects", [1, None, 10**12], [0, -1, 1.5, "many", []]),

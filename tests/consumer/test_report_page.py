@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumer_replicator.estimate import Capacity, Load, estimate
+from consumer_replicator.estimate import Capacity, Load, estimate, estimate_verify
 from consumer_replicator.report import PreviousRun, build
 from consumer_replicator.report_charts import axis, drift_by_kind, drift_by_run, lag_histogram
 from consumer_replicator.report_page import page
@@ -23,6 +23,7 @@ from consumer_replicator.run_facts import (
     LossCounts,
     PrefixCount,
     Usage,
+    VerifyCounts,
 )
 from consumer_replicator.visible_key import spelt_out
 from tests.consumer.run_rig import DAY, STARTED, facts
@@ -114,6 +115,23 @@ def everything():
     )
 
 
+def verified(**changes):
+    plain = {
+        "mode": "verify",
+        "verify": VerifyCounts(bodies_read=3, bytes_read=2048, repairs={"copied": 1}),
+        "payload": {"mode": "verify", "repair": True},
+        "books": BookCounts(
+            listed=12,
+            same={"checksums": 5, "manifest": 2},
+            different={"checksums": 1},
+            cannot_tell={"other-parts": 3},
+            skipped={"young": 1},
+        ),
+        "drift": {"different": KindCount(1, 10), "cannot-tell": KindCount(3, 30)},
+    }
+    return facts(**plain | changes)
+
+
 def earlier(count: int) -> list[PreviousRun]:
     run = PreviousRun.of(build(facts(drift={"missing": KindCount(5, 1)})))
     return [
@@ -121,6 +139,8 @@ def earlier(count: int) -> list[PreviousRun]:
         for ago in range(1, count + 1)
     ]
 
+
+PAGES = {"empty": facts(), "everything": everything(), "failed": with_key("k"), "verify": verified()}
 
 # -- hostile input ---------------------------------------------------------------------------------------------------
 
@@ -161,7 +181,7 @@ def test_a_bidi_override_in_a_key_never_reaches_the_page_as_itself():
     assert '<span class="escaped">\\u202e</span>gnp.exe' in keys[0]
 
 
-@pytest.mark.parametrize("changed", [facts(), everything(), with_key("k")], ids=["empty", "everything", "failed"])
+@pytest.mark.parametrize("changed", PAGES.values(), ids=PAGES.keys())
 def test_the_page_has_no_script_no_network_and_a_policy_that_forbids_both(changed):
     seen = rendered(changed, earlier(3))
     assert {tag for tag, _ in seen.elements} & {
@@ -341,3 +361,56 @@ def test_the_charts_take_any_count(count):
     run = PreviousRun.of(build(facts()))
     assert ET.fromstring(drift_by_run([run.model_copy(update={"drift": count})])).tag == "svg"
     assert replace(Lags.of([1]), counts=(count,) * 23).objects == 23 * count
+
+
+# -- of a verify -------------------------------------------------------------------------------------------------------
+
+
+def test_a_verify_shows_what_it_told_of_how_many_and_why():
+    words = rendered(verified()).words
+    assert "Verify of source-bucket" in words
+    for said in ("same7", "different1", "cannot tell3", "checksums 5, manifest 2", "because: other-parts 3", "2.0 KiB"):
+        assert said.replace(" ", "") in words.replace(" ", "")
+    assert "Repairs: different ones, copied again copied1" in words
+    assert "Closed: every listed object is accounted for." in words
+
+
+@pytest.mark.parametrize("unsaid", ["Extras", "Lost events", "Lag p99", "breaker", "Watermark", "copied0"])
+def test_a_verify_does_not_show_what_is_about_copying(unsaid):
+    assert unsaid not in rendered(verified(), previous_verifies()).words
+
+
+def previous_verifies():
+    run = PreviousRun.of(build(verified()))
+    return [run.model_copy(update={"id": "before", "started": run.started - timedelta(days=1)})]
+
+
+def test_a_verify_is_compared_with_verifies():
+    words = rendered(verified(), [*previous_verifies(), *earlier(2)]).words
+    assert "Different, or not to be told, by run; this one is the last." in words
+    assert "This is the first verify to compare with." in rendered(verified(), earlier(3)).words
+
+
+@pytest.mark.parametrize(("repair", "said"), [(True, "none was needed"), (False, "none was asked for")])
+def test_a_verify_without_repairs_says_why(repair, said):
+    payload = {"mode": "verify"} | ({"repair": True} if repair else {})
+    assert said in rendered(verified(verify=VerifyCounts(), payload=payload)).words
+
+
+def test_a_dry_verify_tells_what_it_would_compare_and_read():
+    plan = estimate_verify(Load(objects=300, bytes=5 * 1024**3), Capacity(functions=5))
+    seen = rendered(verified(dry_run=True, plan=plan, books=BookCounts(listed=300, planned=300), drift={}))
+    assert "Dry run of a verify" in seen.words
+    for said in ("objects to compare300", "bytes to read, at most5.0 GiB", "planned (dry run)300"):
+        assert said in seen.words
+
+
+def test_how_replicas_were_proven_is_a_table_where_it_was_counted():
+    words = rendered(facts(proofs={"source-checksum": 800, "unknown": 2})).words
+    assert "How current replicas were proven" in words
+    assert "source-checksum800" in words
+    assert "How current replicas were proven" not in rendered(facts()).words
+
+
+def test_large_uploads_under_way_have_a_line():
+    assert "under way, in large uploads2" in rendered(facts(books=BookCounts(listed=2, uploading=2))).words

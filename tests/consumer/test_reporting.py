@@ -11,7 +11,7 @@ from consumer_replicator import report
 from consumer_replicator.drift import DriftKind
 from consumer_replicator.drift_record import DriftRecord, Ending
 from consumer_replicator.errors import FAILURE_CODES
-from consumer_replicator.estimate import Capacity
+from consumer_replicator.estimate import RANGES_AT_ONCE, SECONDS_PER_COMPARISON, Capacity
 from consumer_replicator.key_ranges import KeyRange
 from consumer_replicator.manifest import Manifest
 from consumer_replicator.payload import Payload
@@ -19,7 +19,7 @@ from consumer_replicator.report_model import PreviousRun, Report
 from consumer_replicator.reporting import PREVIOUS_RUNS, Reporting, Surroundings, books, extras, total
 from consumer_replicator.row import Row, State
 from consumer_replicator.run import Phase, RangeState, Run
-from consumer_replicator.run_facts import LAG_BOUNDS, BookCounts, ExtraCounts
+from consumer_replicator.run_facts import LAG_BOUNDS, BookCounts, ExtraCounts, VerifyCounts
 from consumer_replicator.run_files import RunFiles
 from consumer_replicator.runs import Runs
 from consumer_replicator.settling import Settled, settle, unsettled
@@ -92,6 +92,61 @@ def test_in_a_dry_run_what_waits_is_planned():
     assert (dry.planned, dry.waiting) == (10, 0)
     found = extras(replace(RUN, payload=DRY), settled)
     assert (found.found, found.planned, found.waiting) == (4, 4, 0)
+
+
+VERIFY = Payload.parse({"mode": "verify"})
+
+
+def test_in_a_verify_every_listed_object_is_told_about_in_one_place():
+    tally = Tally(
+        {
+            "listed": 15,
+            "same:checksums": 4,
+            "same:manifest": 3,
+            "different:checksums": 1,
+            "cannot-tell:stale": 2,
+            "skipped:young": 2,
+            "filtered:suffix": 3,
+        }
+    )
+    counts = books(VERIFY, tally, Settled(listed=Counter({COPIED: 1})))
+    assert counts == BookCounts(
+        listed=15,
+        same={"checksums": 4, "manifest": 3},
+        different={"checksums": 1},
+        cannot_tell={"stale": 2},
+        skipped={"young": 2},
+        filtered={"suffix": 3},
+    )
+    facts = facts_of(replace(RUN, payload=VERIFY), tally | Tally({"bodies-read": 2, "bytes-read": 9}))
+    assert facts.verify == VerifyCounts(2, 9, {})
+    assert report.build(facts).books.closes
+    assert facts_of().verify is None
+
+
+def test_what_became_of_repairs_is_told_beside_the_books():
+    settled = Settled(listed=Counter({COPIED: 2, WAITING: 1}))
+    made = report.build(facts_of(replace(RUN, payload=VERIFY), {"listed": 3, "different:size": 3}, settled))
+    assert made.verification.repairs == {"copied": 2, "waiting": 1}
+    assert made.books.closes
+
+
+def test_what_a_verify_would_take_is_estimated_for_the_transfer_function():
+    tally = {"planned": 1000, "bytes": 78_000_000}
+    plain = facts_of(replace(RUN, payload=Payload.parse({"mode": "verify", "dry_run": True}), ranges=16), tally).plan
+    assert (plain.load.objects, plain.load.bytes, plain.limited_by) == (1000, 0, "round trips")
+    assert plain.seconds == 1000 * SECONDS_PER_COMPARISON / 10 / RANGES_AT_ONCE
+    payload = Payload.parse({"mode": "verify", "dry_run": True, "read_bytes": True})
+    reading = facts_of(replace(RUN, payload=payload, ranges=1), tally).plan
+    assert reading.load.bytes == 78_000_000
+    assert reading.seconds == 1000 * SECONDS_PER_COMPARISON / 10 + 1
+
+
+def test_proofs_are_told_as_counted():
+    assert facts_of(tally={"proof:computed": 2, "proof:source-checksum": 7}).proofs == {
+        "source-checksum": 7,
+        "computed": 2,
+    }
 
 
 def record(kind, key, listed, generation=1):

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from consumer_replicator.comparison import Answer
 from consumer_replicator.drift import DriftKind
 from consumer_replicator.drift_record import DriftRecord, Ending
 from consumer_replicator.errors import HydrationError
@@ -76,6 +77,22 @@ def test_nobody_waits_for_a_row_that_cannot_be_read(world, manifest):
     assert settled.failed == {"bad-row": 1}
     assert not any_waiting(manifest, [stale("k")], extras=True)
     assert settle(manifest, [extra("k")], held=True).extras == {HELD: 1}
+
+
+def test_nobody_looks_up_or_waits_for_what_a_verify_only_tells(world, manifest):
+    told = DriftRecord(Answer.CANNOT_TELL, "k", 10, 1_790_000_000, 1, hinted=False, reason="other-parts")
+    repaired = DriftRecord(Answer.DIFFERENT, "l", 10, 1_790_000_000, 1, hinted=True, reason="checksums")
+    assert not any_waiting(manifest, [told], extras=True)
+    settled = settle(manifest, [told], held=False)
+    assert not world.calls
+    assert settled.listed == {}
+    assert [(entry.kind, entry.code) for entry in settled.drift.biggest] == [("cannot-tell", "other-parts")]
+    assert unsettled([told]).drift.kinds == settled.drift.kinds
+    assert any_waiting(manifest, [told, repaired], extras=True)
+    becomes(world, manifest, "l", State.LIVE)
+    settled = settle(manifest, [told, repaired], held=False)
+    assert settled.listed == {COPIED: 1}
+    assert settled.drift.kinds == {"cannot-tell": KindCount(1, 10), "different": KindCount(1, 10)}
 
 
 def test_an_upload_under_way_is_an_ending_and_not_yet_a_replica(world, manifest):

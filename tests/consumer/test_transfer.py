@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -78,6 +79,19 @@ def test_what_was_lost_late_or_wrong_does_not_show_after_a_reconcile(rig: Transf
     again = rig.ask()
     assert again["drift"] == {}
     assert again["books"]["listed"] == again["books"]["current"] == 20
+
+
+def test_the_report_counts_how_current_replicas_were_proven(rig: TransferRig, world: World):
+    replicated(rig, ["a", "b", "c", "old"])
+    row = rig.row("old")
+    rig.manifest.write("old", row, replace(row, generation=row.generation + 1, proof=None))
+    rig.upload("d", b"of an uploader that sends no checksum")
+    world.source.current("d").checksum = None
+    rig.settle_down()
+    answer = rig.ask()
+    assert answer["proofs"] == {"source-checksum": 3, "computed": 1, "unknown": 1}
+    assert rig.report(answer["run_id"])["proofs"] == answer["proofs"]
+    assert "source-checksum" in rig.page(answer["run_id"])
 
 
 def test_under_retain_an_extra_is_kept_and_said_so(world: World):

@@ -2,8 +2,11 @@
 
 import pytest
 
+from consumer_replicator.comparison import Doubt
+from consumer_replicator.drift import DriftKind
+from consumer_replicator.errors import FAILURE_CODES
 from consumer_replicator.report import build
-from consumer_replicator.run_facts import BookCounts, ExtraCounts, Lags, LossCounts
+from consumer_replicator.run_facts import BookCounts, ExtraCounts, Lags, LossCounts, VerifyCounts
 from consumer_replicator.verdict import findings
 from tests.consumer.run_rig import DAY, STARTED, facts
 
@@ -42,6 +45,59 @@ def test_each_trouble_has_its_level_and_its_sentence(changes, level, what):
     ((found_level, sentence),) = found(**changes)
     assert found_level == level
     assert sentence.startswith(what)
+
+
+def verified(**books):
+    counts = {"listed": sum(sum(each.values()) for each in books.values())} | books
+    return {"mode": "verify", "verify": VerifyCounts(), "books": BookCounts(**counts)}
+
+
+@pytest.mark.parametrize(
+    ("books", "level", "what"),
+    [
+        ({"different": {"checksums": 1}}, "wrong", "1 replica differs from the source, although the manifest says"),
+        ({"different": {"checksums": 2, "size": 1}}, "wrong", "3 replicas differ from the source, although"),
+        (
+            {"cannot_tell": {"missing": 1, "bad-row": 1}},
+            "attention",
+            "2 objects that the manifest does not call current",
+        ),
+        ({"cannot_tell": {"other-parts": 3}}, "attention", "3 objects could not be compared by checksums."),
+        ({"cannot_tell": {"too-large": 1}}, "attention", "1 object could not be read within one invocation."),
+        ({"cannot_tell": {"source-kms-denied": 2}}, "attention", "2 objects could not be looked at."),
+        ({"cannot_tell": {"changing": 1, "source-absent": 1}}, "note", "2 objects changed while being looked at."),
+    ],
+    ids=str,
+)
+def test_each_result_of_a_verify_has_its_level_and_its_sentence(books, level, what):
+    ((found_level, sentence),) = found(**verified(**books))
+    assert found_level == level
+    assert sentence.startswith(what)
+
+
+def test_every_reason_of_a_verify_is_told_once():
+    reasons = [*Doubt, *DriftKind, *FAILURE_CODES]
+    told = findings(facts(**verified(cannot_tell=dict.fromkeys(map(str, reasons), 1))), unaccounted=0)
+    counted = [int(finding.what.split()[0]) for finding in told]
+    assert sum(counted) == len(set(map(str, reasons)))
+    assert all(finding.todo for finding in told if finding.level != "note")
+
+
+@pytest.mark.parametrize(
+    ("books", "headline"),
+    [
+        ({"same": {"checksums": 1}}, "No replica differs from its source, and nothing needs doing."),
+        ({"cannot_tell": {"stale": 1}}, "No replica was seen to differ from its source; something deserves a look."),
+        ({"different": {"bytes": 1}, "cannot_tell": {"stale": 1}}, "Replicas differ from their sources."),
+    ],
+)
+def test_the_headline_of_a_verify_is_about_replicas(books, headline):
+    assert build(facts(**verified(**books))).verdict.headline == headline
+
+
+def test_a_dry_verify_says_nothing_of_replicas_that_it_has_not_looked_at():
+    changes = verified(cannot_tell={"missing": 1}) | {"dry_run": True}
+    assert build(facts(**changes)).verdict.headline == "The books close; something deserves a look."
 
 
 def test_whoever_reads_of_a_trouble_reads_what_to_do():
