@@ -48,14 +48,14 @@ def _probe(path: str) -> Interpreter | None:
     return Interpreter(path, release) if answer.returncode == 0 and implementation == "CPython" else None
 
 
-def compile_tree(python: Interpreter, folder: Path) -> None:
+def compile_tree(python: Interpreter, folder: Path, *, docstrings: bool = True) -> None:
     """Writes the bytecode of every module below `folder` into its `__pycache__`, the same bytes every time.
 
     The function's folder is read-only, so an environment without bytecode compiles every module again at each cold
     start: three quarters of the import time. Bytecode depends on the Python version only, not on the processor, and
-    another version ignores it. Hash-based and unchecked (PEP 552): no timestamp in it, no source read to validate it.
+    another version ignores it. `docstrings`: of no use to a function, and read at every start.
     """
-    options = ["-q", "-f", "--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", "/var/task"]
-    result = python.run("-m", "compileall", *options, str(folder))
+    script = Path(__file__).with_name("compile_modules.py")
+    result = python.run(str(script), str(folder), *([] if docstrings else ["--without-docstrings"]))
     if result.returncode:
         raise RuntimeError(f"Python {python.release} could not compile {folder}: {result.stdout}{result.stderr}")

@@ -65,7 +65,8 @@ def wheels(
         raise ValueError(f"Lambda has no architecture {arch!r}; it has {' and '.join(ARCHITECTURES)}.")
     release = python.release if python else "no bytecode"
     pins = requirements.read_bytes()
-    made_from = [pins, arch.encode(), python_version.encode(), release.encode(), Path(__file__).read_bytes()]
+    scripts = [Path(__file__).with_name(name).read_bytes() for name in ("wheels.py", "compile_modules.py")]
+    made_from = [pins, arch.encode(), python_version.encode(), release.encode(), *scripts]
     digest = hashlib.sha256(b"\0".join(made_from)).hexdigest()[:16]
     folder = cache / f"{arch}-python{python_version}-{digest}"
     if rebuild and folder.is_dir():
@@ -77,7 +78,7 @@ def wheels(
             install(requirements, arch, python_version, unfinished)
             trim(unfinished)
             if python:
-                compile_tree(python, unfinished)
+                compile_tree(python, unfinished, docstrings=False)
             _rename(unfinished, folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,3 +1,4 @@
+import marshal
 import re
 import sys
 from pathlib import Path
@@ -78,6 +79,37 @@ def test_bytecode_is_the_same_wherever_it_was_compiled(tmp_path):
         (tmp_path / folder / "module.py").write_text("NAMES = {'a', 'b', 'c'} | frozenset('xyz')\ndef f(): return 1\n")
         compile_tree(interpreter(VERSION), tmp_path / folder)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+DOCUMENTED = '''"""Of the module."""
+from __future__ import annotations
+class Empty:
+    """Of a class."""
+class Full:
+    """Of another."""
+    text = """No docstring."""
+    async def method(self):
+        """Of a method."""
+        assert self, "an assertion stays"
+        return "a text stays"
+'''
+
+
+@pytest.mark.parametrize("docstrings", [True, False])
+def test_docstrings_can_be_left_out_of_the_bytecode_and_nothing_else_is(tmp_path, docstrings):
+    (tmp_path / "documented.py").write_text(DOCUMENTED)
+    compile_tree(interpreter(VERSION), tmp_path, docstrings=docstrings)
+    (compiled,) = (tmp_path / "__pycache__").iterdir()
+    code = marshal.loads(compiled.read_bytes()[16:])
+    namespace = {"__name__": "documented"}
+    exec(code, namespace)
+    kept = [namespace.get("__doc__"), *(namespace[name].__doc__ for name in ("Empty", "Full"))]
+    assert kept == (["Of the module.", "Of a class.", "Of another."] if docstrings else [None] * 3)
+    method = namespace["Full"].method
+    assert method.__doc__ == ("Of a method." if docstrings else None)
+    assert {"an assertion stays", "a text stays"} <= set(method.__code__.co_consts)
+    assert namespace["Full"].text == "No docstring."
+    assert method.__code__.co_firstlineno == 8
 
 
 def test_a_module_that_does_not_compile_stops_the_build(tmp_path):
