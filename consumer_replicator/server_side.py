@@ -17,7 +17,7 @@ from consumer_replicator.errors import HydrationError
 from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.part_carrier import Opened
 from consumer_replicator.part_copies import PartCopies
-from consumer_replicator.parts import MIB, Part
+from consumer_replicator.parts import GIB, MIB, Part
 from consumer_replicator.proof import Proof
 from consumer_replicator.replica import UploadedPart
 from consumer_replicator.tries import Tries
@@ -28,6 +28,10 @@ COPIES_AT_ONCE = 16
 """Each costs the function a connection, no memory and no bandwidth."""
 SLOW_BYTES_PER_SECOND = 50_000_000
 """What S3 copies of one part, taken low: a part that may not be done by the deadline is not begun."""
+BYTES_PER_SECOND = COPIES_AT_ONCE * 100_000_000
+"""What S3 copies for one invocation: common knowledge, not measured."""
+WHOLE_BYTES = 256 * GIB
+"""Up to this an object is one invocation's, where nothing else is said: a few minutes."""
 
 
 class PartsWithinS3:

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -34,7 +35,7 @@ from consumer_replicator.principals import (
 from consumer_replicator.queue import Message
 from consumer_replicator.server_side import COPIES_AT_ONCE, SLOW_BYTES_PER_SECOND
 from consumer_replicator.setting_rules import Secret
-from consumer_replicator.settings import Settings
+from consumer_replicator.settings import CopyMode, Settings
 from consumer_replicator.source import Source
 from tests.consumer.fake_aws import KEY_ARN, PRODUCER, REPLICA, SOURCE, TABLE
 from tests.consumer.rig import event
@@ -91,7 +92,7 @@ def who():
 
 @pytest.fixture
 def wire(who):
-    wire = Wire(who.source("s3"), *(who.own(service) for service in ("sts", "s3", "dynamodb", "sqs")))
+    wire = Wire(who.source("s3"), who.copying(), *(who.own(service) for service in ("sts", "s3", "dynamodb", "sqs")))
     wire.answer("AssumeRole", assumed())
     wire.answer("BatchGetItem", Answer(b'{"Responses": {}}'))
     wire.answer("GetItem", Answer(b"{}"))
@@ -109,9 +110,9 @@ def source(who, wire):
     return Source(who.source("s3"), SOURCE, PRODUCER)
 
 
-def run(who, *bodies, receive_count=1):
+def run(who, *bodies, receive_count=1, **settings):
     messages = [Message(f"m-{n}", f"r-{n}", body, receive_count) for n, body in enumerate(bodies)]
-    done = wiring.replicator(SETTINGS, who).run(messages, Deadline(60))
+    done = wiring.replicator(replace(SETTINGS, **settings), who).run(messages, Deadline(60))
     return [each.outcome for each in done]
 
 
@@ -175,6 +176,26 @@ def test_no_call_of_any_kind_is_made_by_the_wrong_principal(who, wire):
         "SendMessage",
         "ChangeMessageVisibilityBatch",
     }
+    assert_each_was_signed_by_its_principal(wire)
+
+
+def test_where_s3_copies_the_functions_own_role_asks_for_parts_and_nothing_else_changes_hands(who, wire):
+    wire.answer("GetObject", Answer(headers={**OBJECT, "Content-Length": str(9 * 1024**2)}))
+    wire.answer("CreateMultipartUpload", Answer(b"<R><UploadId>u</UploadId></R>"))
+    part = b"<R><ETag>p</ETag><ChecksumCRC64NVME>AAAAAAAAAAA=</ChecksumCRC64NVME></R>"
+    wire.answer("UploadPartCopy", Answer(part))
+    wire.answer("CompleteMultipartUpload", Answer(b"<R><ETag>r</ETag></R>"))
+    (outcome,) = run(who, event("large", "0A"), copy_mode=CopyMode.SERVER_SIDE)
+    assert isinstance(outcome, Replicated)
+    assert [sent.operation for sent in wire.sent if sent.service == "s3"] == [
+        "GetObject",
+        "CreateMultipartUpload",
+        "UploadPartCopy",
+        "CompleteMultipartUpload",
+    ]
+    copied = wire.only("UploadPartCopy").headers
+    assert copied["x-amz-copy-source"].startswith(f"{SOURCE}/large")
+    assert copied["x-amz-source-expected-bucket-owner"] == PRODUCER
     assert_each_was_signed_by_its_principal(wire)
 
 

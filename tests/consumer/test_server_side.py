@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
 
-from consumer_replicator import checksum, server_side
+from consumer_replicator import checksum, server_side, wiring
 from consumer_replicator.copier import Copied, Copier
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import HydrationError, ReplicaMoved, SourceMoved
@@ -21,7 +22,9 @@ from consumer_replicator.proof import Proof
 from consumer_replicator.replica import Replica, Writing
 from consumer_replicator.row import ReplicaVersion, State
 from consumer_replicator.server_side import PartsWithinS3
+from consumer_replicator.settings import CopyMode
 from consumer_replicator.source import Source, SourceObject
+from consumer_replicator.splitting import Splitting
 from consumer_replicator.tries import Tries
 from tests.bench.peers import BenchError, program
 from tests.bench.s3_server import S3Server
@@ -151,6 +154,49 @@ def test_bytes_copied_wrongly_once_are_copied_again_when_the_message_comes_back(
     rig.drain()
     rig.assert_covered("k")
     assert [body for _, body in world.mutations] == [b"x" * BIG]
+
+
+# -- by several invocations ------------------------------------------------------------------------------------------
+
+
+def test_an_object_too_large_for_one_invocation_is_copied_range_by_range(world: World):
+    rig = Rig(world, server_side=True, splitting=Splitting(threshold=20 * MIB, least_range=10 * MIB, bandwidth=1e6))
+    rig.upload("k", b"x" * 24 * MIB)
+    rig.drain()
+    rig.assert_covered("k")
+    row = rig.row("k")
+    assert row is not None
+    assert row.proof is Proof.SOURCE_CHECKSUM
+    operations = world.operations(principal="own")
+    assert (operations.count("CreateMultipartUpload"), operations.count("UploadPartCopy")) == (1, 5)
+    assert "UploadPart" not in operations
+    assert operations.count("UpdateItem") > 2  # a range each, and that they were sent
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "threshold"),
+    [
+        (CopyMode.STREAM, 0, 0),
+        (CopyMode.STREAM, 10**9, 10**9),
+        (CopyMode.SERVER_SIDE, 0, server_side.WHOLE_BYTES),
+        (CopyMode.SERVER_SIDE, 10**9, 10**9),
+    ],
+)
+def test_what_one_invocation_takes_on_is_what_moves_its_bytes(mode: CopyMode, given: int, threshold: int):
+    settings = SimpleNamespace(
+        copy_mode=mode,
+        split_threshold_bytes=given,
+        multipart_threshold_bytes=8 * MIB,
+        part_concurrency=8,
+        source_account_id=PRODUCER,
+        source_bucket=SOURCE,
+        replica_account_id=CONSUMER,
+        replica_bucket=REPLICA,
+    )
+    who = SimpleNamespace(copying=lambda: None)
+    _, splitting = wiring.carrying(settings, who, None, SimpleNamespace(takes_streams=True))
+    assert splitting.threshold == threshold
+    assert (splitting.bandwidth == server_side.BYTES_PER_SECOND) == (mode is CopyMode.SERVER_SIDE)
 
 
 # -- what may go wrong -----------------------------------------------------------------------------------------------
@@ -288,7 +334,7 @@ def witness():
         source, replica = Source(client, SOURCE, PRODUCER), Replica(client, REPLICA, CONSUMER, KEY_ARN, "preserve")
         replica._encryption = {}
         copies = PartCopies(client, BucketOf(PRODUCER, SOURCE), BucketOf(CONSUMER, REPLICA))
-        sizes = {"threshold": 5 * MIB, "part_bytes": 5 * MIB, "part_concurrency": 4, "max_bytes": 64 * MIB}
+        sizes = {"threshold": 5 * MIB, "part_bytes": 5 * MIB, "part_concurrency": 4}
         yield client, Copier(source, replica, carrier=PartsWithinS3(copies, Tries(no_pause)), **sizes), source
 
 
