@@ -143,7 +143,7 @@ class Manifest:
         """
         values = {":range": {"NS": [str(number)]}, ":upload": {"S": upload_id}}
         answer = self._update(
-            key, f"ADD {DONE_RANGES} :range", f"{UPLOAD_ID} = :upload", values, ReturnValues="UPDATED_NEW"
+            key, f"ADD {DONE_RANGES} :range", f"{UPLOAD_ID} = :upload", values, ReturnValues="ALL_NEW"
         )
         return done_ranges(answer["Attributes"])
 

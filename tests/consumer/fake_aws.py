@@ -799,9 +799,9 @@ class FakeDynamoDB(_Client):
             item = self.world.rows.get(_address(Key))
             if item is None or not _holds(item, ConditionExpression, ExpressionAttributeValues):
                 raise refuse("UpdateItem", "ConditionalCheckFailedException", 400)
-            changed = _updated(item, UpdateExpression, ExpressionAttributeValues)
-            self.world.rows[_address(Key)] = {**item, **changed}
-            return {"Attributes": changed} if ReturnValues == "UPDATED_NEW" else {}
+            after = {**item, **_updated(item, UpdateExpression, ExpressionAttributeValues)}
+            self.world.rows[_address(Key)] = after
+            return {"Attributes": dict(after)} if ReturnValues == "ALL_NEW" else {}
 
         return self._step("UpdateItem", Key["sk"]["S"], act)
 

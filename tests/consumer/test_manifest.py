@@ -1,13 +1,15 @@
 """The manifest table: consistent reads in as few requests as possible, writes only over what was read."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from consumer_replicator.errors import HydrationError, RowMoved
 from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.manifest import BATCH_GET_ROUNDS, DAY, Manifest
-from consumer_replicator.row import ReplicaVersion, Row, State
+from consumer_replicator.parts import Cut
+from consumer_replicator.row import ReplicaVersion, Row, State, Upload
 from consumer_replicator.row_item import address, to_item
 from tests.consumer.fake_aws import SOURCE, TABLE
 from tests.consumer.wire import Answer, Wire
@@ -32,6 +34,13 @@ FAILURES = [
     ("ResourceNotFoundException", 400, "unexpected"),
     ("ValidationException", 400, "unexpected"),
 ]
+
+
+UPLOAD = Upload(
+    "u-1", SourceIdentity("v2", "e2", 1_800_000_000, 9), ROW.replica, 2, Cut(9, 3, 1), "CRC32", "FULL_OBJECT"
+)
+UPLOADING = replace(ROW, state=State.UPLOADING, upload=UPLOAD, sequencer="0A")
+TOUCHED = replace(UPLOADING, generation=4, written_at=NOW + 5.1239, sequencer="0B", tags="of no interest")
 
 
 def where(key):
@@ -258,6 +267,95 @@ def test_a_write_replaces_the_whole_row(manifest):
 # -- failures, for the watermark ---------------------------------------------------------------------------------------
 
 NOTE = {"pk": {"S": f"{SOURCE}#watermark"}, "sk": {"S": "failures"}}
+
+
+# -- an upload under way -----------------------------------------------------------------------------------------------
+
+
+def update_request(expression, condition, values, **more):
+    return {
+        "TableName": TABLE,
+        "Key": where("k"),
+        "UpdateExpression": expression,
+        "ConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+        **more,
+    }
+
+
+def test_a_touch_writes_generation_time_and_sequencer_and_leaves_the_finished_ranges_alone(stub):
+    manifest, stubber = stub
+    values = {
+        ":g": {"N": "4"},
+        ":c": {"N": "1800000005.124"},
+        ":q": {"S": "0B"},
+        ":read": {"N": "3"},
+    }
+    stubber.add_response("update_item", {}, update_request("SET g = :g, c = :c, q = :q", "g = :read", values))
+    manifest.touch("k", UPLOADING, TOUCHED)
+
+
+def test_a_range_is_added_while_the_row_names_its_upload_whatever_its_generation(stub):
+    manifest, stubber = stub
+    values = {":range": {"NS": ["3"]}, ":upload": {"S": "u-1"}}
+    request = update_request("ADD d :range", "u = :upload", values, ReturnValues="ALL_NEW")
+    stubber.add_response("update_item", {"Attributes": {"d": {"NS": ["1", "3"]}}}, request)
+    assert manifest.add_range("k", "u-1", 3) == {1, 3}
+
+
+def test_that_ranges_were_sent_is_noted_while_the_row_names_their_upload(stub):
+    manifest, stubber = stub
+    values = {":now": {"N": "1800000000.123"}, ":upload": {"S": "u-1"}}
+    stubber.add_response("update_item", {}, update_request("SET n = :now", "u = :upload", values))
+    manifest.mark_sent("k", "u-1", NOW + 0.12345)
+
+
+UPDATES = {
+    "touch": lambda manifest: manifest.touch("k", UPLOADING, TOUCHED),
+    "range": lambda manifest: manifest.add_range("k", "u-1", 3),
+    "sent": lambda manifest: manifest.mark_sent("k", "u-1", NOW),
+}
+
+
+@pytest.mark.parametrize("update", UPDATES.values(), ids=UPDATES.keys())
+@pytest.mark.parametrize("code", ["ConditionalCheckFailedException", "TransactionConflictException"])
+def test_an_upload_that_the_row_does_not_name_any_more_is_not_written_to(stub, update, code):
+    manifest, stubber = stub
+    stubber.add_client_error("update_item", code, http_status_code=400)
+    with pytest.raises(RowMoved):
+        update(manifest)
+
+
+@pytest.mark.parametrize("update", UPDATES.values(), ids=UPDATES.keys())
+@pytest.mark.parametrize(("code", "status", "expected"), FAILURES)
+def test_a_refused_update_says_why(stub, update, code, status, expected):
+    manifest, stubber = stub
+    stubber.add_client_error("update_item", code, http_status_code=status)
+    with pytest.raises(HydrationError) as raised:
+        update(manifest)
+    assert raised.value.code == expected
+
+
+def test_ranges_are_added_side_by_side_and_twice_and_survive_a_touch(manifest):
+    manifest.write("k", None, replace(UPLOADING, generation=3))
+    assert manifest.add_range("k", "u-1", 2) == {2}
+    manifest.touch("k", UPLOADING, TOUCHED)
+    manifest.mark_sent("k", "u-1", NOW)
+    assert manifest.add_range("k", "u-1", 1) == {1, 2}
+    assert manifest.add_range("k", "u-1", 2) == {1, 2}
+    expected = replace(UPLOAD, done=frozenset({1, 2}), sent_at=NOW)
+    assert manifest.read("k") == replace(TOUCHED, written_at=NOW + 5.124, tags="", upload=expected)
+
+
+def test_neither_a_row_with_another_upload_nor_one_that_is_gone_comes_to_life_again(manifest):
+    for update in (UPDATES["range"], UPDATES["sent"], UPDATES["touch"]):
+        with pytest.raises(RowMoved):
+            update(manifest)
+    manifest.write("k", None, replace(UPLOADING, upload=replace(UPLOAD, id="u-2")))
+    for update in (UPDATES["range"], UPDATES["sent"]):
+        with pytest.raises(RowMoved):
+            update(manifest)
+    assert manifest.read("k").upload == replace(UPLOAD, id="u-2")
 
 
 def noted(table):

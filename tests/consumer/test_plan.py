@@ -4,30 +4,40 @@ from dataclasses import replace
 
 import pytest
 
-from consumer_replicator.hint import Hint
+from consumer_replicator.hint import Hint, PartRange
 from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.outcome import SkipReason
+from consumer_replicator.parts import Cut
 from consumer_replicator.plan import (
     Adopt,
+    Announce,
     CancelDelete,
+    Carry,
     CommitDeleted,
+    Complete,
     Decision,
     Delay,
     Delete,
     DeletePolicy,
     LookAgain,
     MarkGone,
+    Postpone,
     Put,
     ReplicaSeen,
+    Restart,
+    Resume,
     Skip,
+    Split,
     Tombstone,
     Touch,
     Verify,
     View,
     before_reading,
     decide,
+    decide_range,
 )
-from consumer_replicator.row import ReplicaVersion, Row, State
+from consumer_replicator.row import ReplicaVersion, Row, State, Upload
+from consumer_replicator.splitting import Way
 
 NOW = 1_800_000_000.0
 V1 = SourceIdentity("v1", "etag-1", 100, 3)
@@ -37,6 +47,10 @@ OTHER = ReplicaVersion("replica-2", "r2")
 PLAIN = Hint("key", "event")
 CONFIRM = Hint("key", "event", tombstone=5)
 FORCE = Hint("key", "event", force=True)
+
+
+UPLOAD = Upload("u-1", V1, OURS, 3, Cut(3, 1, 2), "CRC64NVME", "FULL_OBJECT", done=frozenset({1}))
+WHOLE_UPLOAD = replace(UPLOAD, done=frozenset({1, 2}))
 
 
 def row(state: State, *, source: SourceIdentity | None = V1, replica: ReplicaVersion | None = OURS) -> Row:
@@ -85,6 +99,36 @@ PRESENT = [
     ("failed, replica is of this source", slow(State.FAILED, V1, seen(OTHER, V1)), Adopt(OTHER)),
 ]
 
+
+def under(upload: Upload, view: View) -> View:
+    """The view, with that upload under way."""
+    assert view.row is not None
+    return replace(view, row=replace(view.row, upload=upload))
+
+
+UPLOADING = [
+    ("its object", under(UPLOAD, fast(State.UPLOADING, V1)), Resume(UPLOAD)),
+    ("its object, whole", under(WHOLE_UPLOAD, fast(State.UPLOADING, V1)), Complete(WHOLE_UPLOAD)),
+    ("its object, whatever its size", under(UPLOAD, fast(State.UPLOADING, V1, way=Way.SPLIT)), Resume(UPLOAD)),
+    ("its object, forced", under(UPLOAD, fast(State.UPLOADING, V1, hint=FORCE)), Resume(UPLOAD)),
+    ("its object, confirm hint", under(UPLOAD, fast(State.UPLOADING, V1, hint=CONFIRM)), CancelDelete(OURS)),
+    ("its object, the replica is as before", under(UPLOAD, slow(State.UPLOADING, V1, seen(OURS, V2))), Put(OURS)),
+    ("its object, this upload's replica", under(UPLOAD, slow(State.UPLOADING, V1, seen(OTHER, V1, 3))), Adopt(OTHER)),
+    ("its object, this generation's", under(UPLOAD, slow(State.UPLOADING, V1, seen(OTHER, V1, 5))), Adopt(OTHER)),
+    ("its object, an older replica of it", under(UPLOAD, slow(State.UPLOADING, V1, seen(OTHER, V1, 2))), Put(OTHER)),
+    ("its object, nothing there", under(UPLOAD, slow(State.UPLOADING, V1, None)), Put(None)),
+    ("another object", under(UPLOAD, fast(State.UPLOADING, V2)), Put(OURS)),
+    ("another object, though whole", under(WHOLE_UPLOAD, fast(State.UPLOADING, V2)), Put(OURS)),
+    ("another object, its replica", under(UPLOAD, slow(State.UPLOADING, V2, seen(OTHER, V2, 5))), Adopt(OTHER)),
+    (
+        "another object, generation of the upload",
+        under(UPLOAD, slow(State.UPLOADING, V2, seen(OTHER, V2, 3))),
+        Put(OTHER),
+    ),
+    ("no upload, of an older release", fast(State.UPLOADING, V1), Put(OURS)),
+    ("nothing any more", under(UPLOAD, fast(State.UPLOADING, None)), Tombstone(OURS)),
+]
+
 FORCED = [
     ("no row", fast(None, V1, hint=FORCE), Put(None)),
     ("live and the same", fast(State.LIVE, V1, hint=FORCE), Put(OURS)),
@@ -119,6 +163,29 @@ ABSENT = [
 @pytest.mark.parametrize(("view", "decision"), [case[1:] for case in PRESENT], ids=[case[0] for case in PRESENT])
 def test_with_the_source_there(view: View, decision: Decision):
     assert decide(view) == decision
+
+
+@pytest.mark.parametrize(("view", "decision"), [case[1:] for case in UPLOADING], ids=[case[0] for case in UPLOADING])
+def test_with_an_upload_under_way(view: View, decision: Decision):
+    assert decide(view) == decision
+
+
+PUTS = [case[1] for case in (*PRESENT, *UPLOADING) if isinstance(case[2], Put)]
+
+
+@pytest.mark.parametrize("view", PUTS)
+def test_what_would_be_put_is_split_or_postponed_where_its_size_asks_for_it(view: View):
+    put = decide(view)
+    assert isinstance(put, Put)
+    split = decide(replace(view, way=Way.SPLIT))
+    assert split == (Restart(put.expected) if view.slow else Split(put.expected))
+    assert decide(replace(view, way=Way.LATER)) == Postpone()
+
+
+@pytest.mark.parametrize("way", Way)
+@pytest.mark.parametrize("case", [case for case in (*PRESENT, *ABSENT) if not isinstance(case[2], Put)], ids=str)
+def test_size_decides_nothing_but_how_to_copy(case: tuple[str, View, Decision], way: Way):
+    assert decide(replace(case[1], way=way)) == case[2]
 
 
 @pytest.mark.parametrize(("view", "decision"), [case[1:] for case in FORCED], ids=[case[0] for case in FORCED])
@@ -196,3 +263,32 @@ def test_a_confirm_hint_ends_at_any_row_but_its_own_tombstone(other: Row | None)
 
 def test_a_confirm_hint_goes_on_with_its_own_tombstone():
     assert before_reading(CONFIRM, row(State.DELETING)) is None
+
+
+# -- ranges of an upload -----------------------------------------------------------------------------------------------
+
+ASKED = PartRange("u-1", 2)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        None,
+        row(State.LIVE),
+        row(State.UPLOADING),
+        replace(row(State.UPLOADING), upload=replace(UPLOAD, id="u-2")),
+    ],
+)
+def test_a_range_of_an_upload_that_no_row_names_is_nothing_to_do(known: Row | None):
+    assert decide_range(ASKED, known) == Skip(SkipReason.UPLOAD_GONE)
+
+
+def test_a_range_is_carried_once():
+    known = replace(row(State.UPLOADING), upload=UPLOAD)
+    assert decide_range(ASKED, known) == Carry(UPLOAD)
+    assert decide_range(PartRange("u-1", 1), known) == Skip(SkipReason.RANGE_DONE)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_any_range_of_a_whole_upload_says_so_since_whoever_completed_it_may_have_been_stopped_before(number: int):
+    assert decide_range(PartRange("u-1", number), replace(row(State.UPLOADING), upload=WHOLE_UPLOAD)) == Announce()

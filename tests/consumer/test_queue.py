@@ -1,11 +1,12 @@
 """The queues: hints sent in the form that SQS takes, bad messages set aside with their reason, others given back."""
 
 import json
+from hashlib import sha256
 
 import pytest
 
 from consumer_replicator.errors import HydrationError
-from consumer_replicator.hint import Hint, PlainHint, parse_hint, to_body
+from consumer_replicator.hint import Hint, PlainHint, RangeHint, parse_hint, to_body
 from consumer_replicator.queue import MAX_VISIBILITY_SECONDS, SEND_ROUNDS, Message, Queue
 from tests.consumer.fake_aws import PRODUCER, SOURCE
 from tests.consumer.refusals import assert_told
@@ -231,6 +232,26 @@ def test_hints_of_a_run_are_sent_ten_a_request_in_a_group_of_their_own(stub):
     for some in (hints(10), hints(10, 10), hints(3, 20)):
         stubber.add_response("send_message_batch", {"Successful": sent(len(some)), "Failed": []}, batch_request(some))
     queue.send_hints(hints(23), group="run-r")
+
+
+def test_ranges_are_sent_ten_a_request_in_the_group_of_their_upload(stub):
+    queue, stubber = stub
+    for numbers in (range(1, 11), range(11, 13)):
+        request = batch_request([RangeHint(SOURCE, "k", "e-1", "u" * 300, number) for number in numbers])
+        for entry in request["Entries"]:
+            entry["MessageGroupId"] = f"upload-{sha256(b'u' * 300).hexdigest()[:32]}"
+            assert len(entry["MessageGroupId"]) <= 128
+        answer = {"Successful": sent(len(numbers)), "Failed": []}
+        stubber.add_response("send_message_batch", answer, request)
+    queue.send_ranges("k", "e-1", "u" * 300, range(1, 13))
+
+
+def test_a_plain_hint_may_name_an_upload_whose_ranges_are_missing(stub):
+    queue, stubber = stub
+    body = to_body(PlainHint(SOURCE, "k", "e-1", resend="u-1"))
+    request = {"QueueUrl": URL, "MessageBody": body, "DelaySeconds": 0}
+    stubber.add_response("send_message", {}, request)
+    queue.send_plain("k", "e-1", resend="u-1")
 
 
 def test_no_hints_are_no_request(stub):
