@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from consumer_replicator import report_model
+from consumer_replicator.comparison import Basis, Doubt
 from consumer_replicator.drift import DriftKind
 from consumer_replicator.errors import FAILURE_CODES
 from consumer_replicator.estimate import Capacity, Load, estimate
 from consumer_replicator.payload import Mode
+from consumer_replicator.proof import Proof
 from consumer_replicator.report import PreviousRun, Report, build, to_json
 from consumer_replicator.run_facts import (
     LAG_BOUNDS,
@@ -245,6 +247,12 @@ def test_the_document_has_every_field_of_the_schema_with_its_type_and_meaning():
     documented = re.search(r"<!-- schema: begin -->\n(.*)\n<!-- schema: end -->", DOCUMENT.read_text(), re.DOTALL)
     assert documented
     assert documented[1].strip() == expected.strip()
+
+
+def test_the_document_says_what_every_word_of_a_verify_and_every_proof_means():
+    words = [*Basis, *Doubt, *Proof, "unknown", "not-sampled", "bad-row"]
+    words += [kind for kind in DriftKind if kind is not DriftKind.EXTRA]
+    assert [word for word in words if f"`{word}`" not in DOCUMENT.read_text()] == []
 
 
 def test_every_count_of_the_schema_refuses_to_be_negative():
