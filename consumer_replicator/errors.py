@@ -36,8 +36,12 @@ FAILURE_CODES: dict[str, FailureCode] = {
     "out-of-time": FailureCode(_T, "The invocation's time was nearly up; given back at once."),
     "bad-row": FailureCode(_T, "The manifest row cannot be read: newer than this version, or damaged."),
     "unexpected": FailureCode(_T, "An error that this version does not know."),
-    "source-access-denied": FailureCode(_P, "The read role may not read the object."),
-    "source-kms-denied": FailureCode(_P, "The read role may not use the key that the object is encrypted with."),
+    "source-access-denied": FailureCode(
+        _P, "The read role may not read the object; nor, where S3 copies, the function's own."
+    ),
+    "source-kms-denied": FailureCode(
+        _P, "The read role may not use the object's key; nor, where S3 copies, the function's own."
+    ),
     "replica-access-denied": FailureCode(_P, "The function's role may not write to the replica bucket."),
     "replica-kms-denied": FailureCode(_P, "The function's role may not use the replica's key, or the key is disabled."),
     "archived": FailureCode(_P, "The object is archived and must be restored before it can be read."),
