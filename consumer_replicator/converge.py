@@ -83,6 +83,7 @@ class Converger:
                 slow = True
             except SourceMoved:
                 slow = False
+            hint = replace(hint, refused=True)
             row = self._manifest.read(hint.key)
         raise HydrationError("contended")
 
@@ -184,7 +185,7 @@ class Converger:
             raise AssertionError("plan touches only rows that have a replica")
         tags_now = tags.wanted(self._source, found, view.hint, row)
         stale = not tags_now.denied and tags_now.digest != row.tags
-        if stale:
+        if stale or (view.hint.may_be_half_done and not tags_now.denied):
             self._replica.set_tags(view.hint.key, row.replica, tags_now.values)
         after = touched(
             row, now=self._rows.now(), sequencer=view.hint.sequencer, tags=tags_now.digest if stale else row.tags

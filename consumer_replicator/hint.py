@@ -41,7 +41,7 @@ class Hint:
     """`event_time` in seconds since the epoch; `event_id` correlates its log lines; `force`: copy anyway.
 
     `range`: carry this range of parts and nothing else. `resend`: the id of an upload whose missing ranges must be sent
-    again.
+    again. `refused`: an earlier pass over it was refused a write.
     """
 
     key: str
@@ -54,6 +54,12 @@ class Hint:
     force: bool = False
     range: PartRange | None = None
     resend: str | None = None
+    refused: bool = False
+
+    @property
+    def may_be_half_done(self) -> bool:
+        """Whether a worker on this hint may have changed the replica already, and left the row as it was."""
+        return self.receive_count > 1 or self.refused
 
 
 def fits_a_key(key: str) -> str:

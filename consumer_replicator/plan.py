@@ -209,13 +209,13 @@ type Decision = (
 def before_reading(hint: Hint, row: Row | None) -> Skip | None:
     """What can be told from the row alone, without any S3 call.
 
-    A hint is superseded when the settled row's sequencer is not lower. Only on its first delivery: a message that
-    comes back may have been half done, and must look. Tag events may carry no or another sequencer: never superseded.
+    A hint is superseded when the settled row's sequencer is not lower. Only on the first pass of its first delivery:
+    what may be half done must look. Tag events may carry no or another sequencer: never superseded.
     """
     if hint.tombstone is not None:
         ours = row is not None and row.state is State.DELETING and row.generation == hint.tombstone
         return None if ours else Skip(SkipReason.TOMBSTONE_GONE)
-    if row is None or row.state not in SETTLED or hint.about_tags or hint.receive_count > 1:
+    if row is None or row.state not in SETTLED or hint.about_tags or hint.may_be_half_done:
         return None
     if hint.sequencer and row.sequencer and is_not_newer(hint.sequencer, row.sequencer):
         return Skip(SkipReason.SUPERSEDED)

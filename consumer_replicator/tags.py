@@ -3,6 +3,9 @@
 A row keeps a digest of the tags that its replica was given, so a change is seen without asking the replica. The
 source's tags are asked for only when there is a reason to: GetObject counts them (0 also when the role may not see
 them), the event is about tags, or the replica has some that may have to go.
+
+Setting tags knows no condition. So a slower copier may set older ones after a faster one's row was written; its own row
+is then refused, or its message comes back: on a hint that may be half done they are set whatever the row says.
 """
 
 import json

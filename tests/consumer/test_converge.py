@@ -636,3 +636,45 @@ def test_a_touch_leaves_the_proof_as_it_is(rig: Rig, world: World):
     before = rig.row("k")
     assert converge(rig) == Skipped(SkipReason.CURRENT)
     assert (rig.row("k").replica_checksum, rig.row("k").proof) == (before.replica_checksum, before.proof)
+
+
+# -- what the simulation found -------------------------------------------------------------------------------------------
+
+
+def test_a_copier_that_was_refused_its_row_is_never_superseded_by_whoever_was_faster():
+    """put, put, rollback: the copier of the second put is overtaken by the rollback's touch, between its PUT and its row."""
+    world = World(versioned=True)
+    rig = Rig(world)
+    first = world.upload("k", b"one")
+    converge(rig, sequencer=first)
+    second = world.upload("k", b"two")
+    back = {}
+
+    def roll_back(call: Call) -> None:
+        if call.operation == "GetObject" and call.principal == "source" and not back:
+            back["sequencer"] = world.rollback("k")
+            converge(rig, sequencer=back["sequencer"])  # finds the row current, and touches it
+
+    world.after = roll_back
+    converge(rig, sequencer=second)
+    rig.assert_covered("k")
+
+
+def test_tags_set_late_are_set_again():
+    """The copier of the first change of tags is overtaken between reading them and setting them."""
+    world = World(versioned=True)
+    rig = Rig(world)
+    world.upload("k", b"one")
+    converge(rig)
+    world.source.current("k").tags = {"n": "1"}  # type: ignore[union-attr]
+    done = []
+
+    def overtaken(call: Call) -> None:
+        if call.operation == "GetObjectTagging" and not done:
+            done.append(1)
+            world.source.current("k").tags = {"n": "2"}  # type: ignore[union-attr]
+            converge(rig, about_tags=True)
+
+    world.after = overtaken
+    converge(rig, about_tags=True)
+    assert world.replica.current("k").tags == {"n": "2"}  # type: ignore[union-attr]
