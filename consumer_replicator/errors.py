@@ -37,10 +37,10 @@ FAILURE_CODES: dict[str, FailureCode] = {
     "bad-row": FailureCode(_T, "The manifest row cannot be read: newer than this version, or damaged."),
     "unexpected": FailureCode(_T, "An error that this version does not know."),
     "source-access-denied": FailureCode(
-        _P, "The read role may not read the object; nor, where S3 copies, the function's own."
+        _P, "The read role, or where S3 copies the function's own, may not read the object."
     ),
     "source-kms-denied": FailureCode(
-        _P, "The read role may not use the object's key; nor, where S3 copies, the function's own."
+        _P, "The read role, or where S3 copies the function's own, may not use the object's key."
     ),
     "replica-access-denied": FailureCode(_P, "The function's role may not write to the replica bucket."),
     "replica-kms-denied": FailureCode(_P, "The function's role may not use the replica's key, or the key is disabled."),
