@@ -638,11 +638,11 @@ def test_a_touch_leaves_the_proof_as_it_is(rig: Rig, world: World):
     assert (rig.row("k").replica_checksum, rig.row("k").proof) == (before.replica_checksum, before.proof)
 
 
-# -- what the simulation found -------------------------------------------------------------------------------------------
+# -- what the simulation found -----------------------------------------------------------------------------------------
 
 
 def test_a_copier_that_was_refused_its_row_is_never_superseded_by_whoever_was_faster():
-    """put, put, rollback: the copier of the second put is overtaken by the rollback's touch, between its PUT and its row."""
+    """Put, put, rollback: the second put's copier is overtaken by the rollback's touch, between its PUT and its row."""
     world = World(versioned=True)
     rig = Rig(world)
     first = world.upload("k", b"one")
