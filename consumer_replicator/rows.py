@@ -47,8 +47,8 @@ class Rows:
     def next(self, hint: Hint, row: Row | None, state: State) -> Row:
         return successor(row, state, now=self.now(), sequencer=hint.sequencer, event_time=hint.event_time)
 
-    def write(self, key: str, before: Row | None, after: Row, *, slow_if_refused: bool) -> Row:
-        """Writes the row, then aborts the upload that it does not name any more.
+    def write(self, key: str, before: Row | None, after: Row, *, slow_if_refused: bool, completed: bool = False) -> Row:
+        """Writes the row, then aborts the upload that it does not name any more, unless that was `completed`.
 
         :raises Again: the row is not the one that was read.
         """
@@ -56,7 +56,8 @@ class Rows:
             self._manifest.write(key, before, after)
         except RowMoved as refused:
             raise Again(slow=slow_if_refused) from refused
-        self.let_go(key, before, after)
+        if not completed:
+            self.let_go(key, before, after)
         return after
 
     def let_go(self, key: str, before: Row | None, after: Row) -> None:
@@ -66,8 +67,17 @@ class Rows:
             with suppress(HydrationError):
                 self._replica.abort_upload(key, dropped.id)
 
-    def live(self, hint: Hint, row: Row | None, found: SourceObject, copied: Copied, tags_now: Tags) -> Row:
-        """Commits the replica that was made, or found, for this object."""
+    def live(
+        self,
+        hint: Hint,
+        row: Row | None,
+        found: SourceObject,
+        copied: Copied,
+        tags_now: Tags,
+        *,
+        completed: bool = False,
+    ) -> Row:
+        """Commits the replica that was made, or found, for this object. `completed`: by the row's own upload."""
         after = replace(
             self.next(hint, row, State.LIVE),
             source=found.identity,
@@ -78,7 +88,7 @@ class Rows:
             tags=tags_now.digest,
             event_time=_event_time(hint, row),
         )
-        return self.write(hint.key, row, after, slow_if_refused=True)
+        return self.write(hint.key, row, after, slow_if_refused=True, completed=completed)
 
     def lag(self, hint: Hint, row: Row | None) -> float | None:
         """Seconds from the event to now; None without one."""

@@ -159,7 +159,7 @@ class Split:
             tags_denied=tags_now.denied,
             missing_metadata=found.missing_metadata,
         )
-        return outcome, self._rows.live(hint, row, found, copied, tags_now)
+        return outcome, self._rows.live(hint, row, found, copied, tags_now, completed=True)
 
     def restarted(self, view: View, expected: ReplicaVersion | None) -> Again:
         before = view.row

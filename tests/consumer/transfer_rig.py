@@ -47,8 +47,9 @@ class TransferRig(Rig):
         works: bool = True,
         chunk: int = 10_000,
         patience: float = 120.0,
+        **more: Any,
     ) -> None:
-        super().__init__(world, policy=policy, scope=scope)
+        super().__init__(world, policy=policy, scope=scope, **more)
         self.works = works
         self._policy = policy
         s3, dynamodb, sqs = world.s3("own"), world.dynamodb(), world.sqs()
