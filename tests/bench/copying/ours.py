@@ -8,6 +8,7 @@ has copy one key after the other, conditionally, with metadata, provenance and c
 took, the start not in it: {"seconds": ..., "cpu_seconds": ...}.
 """
 
+import gc
 import json
 import os
 import sys
@@ -89,6 +90,7 @@ class StoredChecksums:
 def main(plan: Plan) -> None:
     settings = Settings.from_environment(environment(plan))
     source, copier = put_together(settings, plan)
+    gc.freeze()  # as the handler does: the collector leaves alone what was there before the first message
     left: SimpleQueue[str] = SimpleQueue()
     for key in plan.keys:
         left.put(key)
