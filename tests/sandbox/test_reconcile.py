@@ -252,6 +252,80 @@ def test_a_run_is_paced_stopped_and_goes_on(pair: Pair, transfer: Transfer) -> N
     assert copied(transfer.run(run_id=answer["run_id"])) == 11
 
 
+# -- verify ------------------------------------------------------------------------------------------------------------
+
+
+def told(answer: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Of a verify that is done, whose books close."""
+    assert (answer["state"], answer["books"]["closes"]) == ("done", True), answer
+    return {name: answer["books"][name] for name in ("same", "different", "cannot_tell") if answer["books"][name]}
+
+
+def test_replicas_are_the_same_by_what_s3_and_the_manifest_have_stored_and_no_body_is_read(
+    pair: Pair, transfer: Transfer
+) -> None:
+    """A source in parts has a COMPOSITE checksum, its replica of one PUT another: the manifest knows that the copy was
+    proven. (A larger one would be copied in the same parts. The emulator tells no part of an object apart, so that the
+    copy would be computed there, too: HEAD with a part number answers with the whole, and without their number.)"""
+    for algorithm in ("CRC32", "SHA256"):
+        pair.put(f"verify/{algorithm}", b"checksummed by its uploader", ChecksumAlgorithm=algorithm)
+    pair.put("verify/plain", b"checksummed by S3")
+    in_parts(pair, "verify/parts", [b"x" * 5 * 1024**2, b"y" * 1000])
+    transfer.run(prefix="verify/")
+    pair.become_equal()
+    began = len(pair.sandbox.calls())
+    assert told(transfer.run(mode="verify", prefix="verify/")) == {"same": {"checksums": 3, "manifest": 1}}
+    calls = pair.sandbox.calls()[began:]
+    assert {call.operation for call in calls if call.key.startswith("verify/")} == {"HeadObject"}
+    assert sum(call.operation == "HeadObject" for call in calls) == 8
+
+
+def in_parts(pair: Pair, key: str, bodies: list[bytes]) -> None:
+    """With a COMPOSITE checksum, as most uploaders make it."""
+    s3, place = pair.source.s3, {"Bucket": pair.source.name, "Key": key}
+    upload = place | {"UploadId": s3.create_multipart_upload(**place, ChecksumAlgorithm="CRC32")["UploadId"]}
+    parts = []
+    for number, body in enumerate(bodies, start=1):
+        made = s3.upload_part(**upload, PartNumber=number, Body=body, ChecksumAlgorithm="CRC32")
+        parts.append({"PartNumber": number, "ETag": made["ETag"], "ChecksumCRC32": made["ChecksumCRC32"]})
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+
+
+def test_a_replica_of_other_bytes_is_found_told_and_copied_again_only_where_that_is_asked_for(
+    pair: Pair, transfer: Transfer
+) -> None:
+    place: Any = {"Bucket": pair.replica.name, "Key": "before/07"}
+    pair.replica.s3.put_object(**place, Body=b"BEFORE")
+    found = transfer.run(mode="verify")
+    assert told(found)["different"] == {"checksums": 1}
+    assert found["drift"] == {"different": 1}
+    listed = json.loads(transfer.read(found["run_id"], "report.json")["Body"].read())["drift"]["biggest"]
+    assert [(each["key"], each["kind"], each["code"]) for each in listed] == [("before/07", "different", "checksums")]
+    assert [each.key for each in pair.differences()] == ["before/07"]
+    repaired = transfer.run(mode="verify", prefix="before/07", repair=True)
+    assert repaired["verification"]["repairs"] == {"copied": 1}
+    assert pair.differences() == []
+
+
+def test_bytes_are_read_where_they_are_asked_for_and_no_checksum_tells(pair: Pair, transfer: Transfer) -> None:
+    place: Any = {"Bucket": pair.replica.name, "Key": "before/08"}
+    body = pair.replica.s3.get_object(**place)["Body"].read()
+    pair.replica.s3.put_object(**place, Body=body, ChecksumAlgorithm="SHA1")
+    only = {"mode": "verify", "prefix": "before/08"}
+    assert told(transfer.run(**only)) == {"cannot_tell": {"other-algorithm": 1}}
+    read = transfer.run(**only, read_bytes=True)
+    assert told(read) == {"same": {"bytes": 1}}
+    assert read["verification"]["bytes_read"] == len(body)
+    transfer.run()
+
+
+def test_a_dry_verify_tells_what_it_would_take_and_looks_at_no_object(pair: Pair, transfer: Transfer) -> None:
+    began = len(pair.sandbox.calls())
+    planned = transfer.run(mode="verify", dry_run=True)
+    assert planned["plan"]["objects"] == planned["books"]["planned"] > 0
+    assert "HeadObject" not in {call.operation for call in pair.sandbox.calls()[began:]}
+
+
 def test_the_schedule_starts_a_reconcile_in_its_own_role(pair: Pair, transfer: Transfer) -> None:
     """The stack's schedule with another time: the next moment."""
     scheduler = pair.sandbox.client("scheduler", CONSUMER_ACCOUNT)
@@ -285,6 +359,7 @@ def test_no_call_of_the_transfer_function_was_refused_and_none_touched_the_sourc
     assert {call.operation for call in calls if call.service == "s3"} <= {
         "PutObject",
         "GetObject",
+        "HeadObject",
         "ListObjectsV2",
         "ListMultipartUploads",
         "AbortMultipartUpload",
