@@ -2,20 +2,28 @@
 
 Each scenario is run once to count its calls, then once for each call and each side of it. After the crash no further
 call gets through, as from a dead process; then the message is visible again, and everything must end as if nothing had
-happened: replica = source, row = replica, nothing older was ever shown, no upload is left open.
+happened: replica = source, row = replica, nothing older was ever shown, no upload is left open once the sweep ran.
 """
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from consumer_replicator.plan import DeletePolicy
-from tests.consumer.fake_aws import QUEUE, Call, World
+from consumer_replicator.replica import Replica
+from consumer_replicator.row import upload_of
+from consumer_replicator.sweep import Sweep
+from tests.consumer.fake_aws import CONSUMER, KEY_ARN, QUEUE, REPLICA, Call, World
 from tests.consumer.interleaver import Crash
 from tests.consumer.rig import MIB, Rig, event
+from tests.consumer.schedule import PART, SPLITTING
 
 BIG = 12 * MIB
+LARGE = b"aaaabbbbcc"
+"""For `split`: three ranges of a part each."""
+DAY = 86_400.0
 
 
 def small(rig: Rig) -> None:
@@ -71,6 +79,38 @@ def duplicate_without_sequencer(rig: Rig) -> None:
     rig.world.send(event("k"))
 
 
+def split(rig: Rig) -> None:
+    rig.upload("k", LARGE, tags={"a": "b"})
+
+
+def split_that_s3_copies(rig: Rig) -> None:
+    split(rig)
+
+
+def split_over_small(rig: Rig) -> None:
+    rig.upload("k", b"one")
+    rig.drain()
+    split(rig)
+
+
+def split_and_overwritten(rig: Rig) -> None:
+    split(rig)
+    rig.run()
+    rig.upload("k", LARGE.upper())
+
+
+def split_and_deleted(rig: Rig) -> None:
+    split(rig)
+    rig.run()
+    rig.remove("k")
+
+
+def split_whose_upload_vanished(rig: Rig) -> None:
+    split(rig)
+    rig.run()
+    rig.world.replica.uploads.clear()
+
+
 SCENARIOS: list[Callable[[Rig], None]] = [
     small,
     overwrite,
@@ -82,6 +122,12 @@ SCENARIOS: list[Callable[[Rig], None]] = [
     delete_and_re_create,
     retag,
     duplicate_without_sequencer,
+    split,
+    split_that_s3_copies,
+    split_over_small,
+    split_and_overwritten,
+    split_and_deleted,
+    split_whose_upload_vanished,
 ]
 
 
@@ -117,8 +163,13 @@ class Death:
 
 
 def prepared(scenario: Callable[[Rig], None], versioned: bool) -> Rig:
-    by_s3 = "s3_copies" in scenario.__name__
-    rig = Rig(World(versioned=versioned), policy=DeletePolicy.MIRROR, server_side=by_s3)
+    by_s3, is_split = "s3_copies" in scenario.__name__, scenario.__name__.startswith("split")
+    world = World(versioned=versioned)
+    sizes: dict[str, Any] = {}
+    if is_split:
+        world.least_part_bytes = 1
+        sizes = {"splitting": SPLITTING, "part_bytes": PART}
+    rig = Rig(world, policy=DeletePolicy.MIRROR, server_side=by_s3, **sizes)
     scenario(rig)
     return rig
 
@@ -144,7 +195,10 @@ def crash_and_recover(scenario: Callable[[Rig], None], versioned: bool, at: int,
     rig.assert_claims()
     rig.assert_monotonic("k")
     # An upload that a killed process left open is the sweep's; one that any living copier left open is a defect.
-    assert len(world.replica.uploads) <= ("parts" in scenario.__name__)
+    assert len(world.replica.uploads) <= scenario.__name__.startswith(("in_parts", "split"))
+    Sweep(Replica(world.s3("own"), REPLICA, CONSUMER, KEY_ARN, "preserve"), rig.manifest, DAY).run(world.now + 2 * DAY)
+    assert not world.replica.uploads
+    assert upload_of(rig.row("k")) is None
 
 
 @pytest.mark.parametrize("versioned", [True, False], ids=["versioned", "unversioned"])
@@ -157,6 +211,6 @@ def test_a_crash_at_any_call_leaves_no_trace_once_the_message_came_back(
             crash_and_recover(scenario, versioned, at, before=before)
 
 
-def test_there_are_at_least_two_hundred_crash_points():
+def test_there_are_at_least_nine_hundred_crash_points():
     points = sum(2 * calls_of(scenario, versioned) for scenario in SCENARIOS for versioned in (True, False))
-    assert points >= 200
+    assert points >= 900
