@@ -5,7 +5,7 @@ each bucket, without a request. All that this package knows of botocore's inside
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from botocore.httpsession import get_cert_path
@@ -16,8 +16,7 @@ PORTS = {"http": 80, "https": 443}
 OUR_SIGNATURES = ("v4", "s3v4")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """What a connection is made to."""
 
     scheme: str
