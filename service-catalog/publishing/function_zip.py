@@ -69,9 +69,12 @@ def build(
 
 
 def build_plain(arch: str, python_version: str = RUNTIME) -> Path:
-    """The zip of the function that cold starts are compared with: its wheels trimmed, compiled and packed as ours."""
+    """The zip of the function that cold starts are compared with: the same files left out, bytecode, the same packing.
+
+    What goes further is what is compared: its bytecode is of the libraries as they are, and its service models whole.
+    """
     python = interpreter(python_version)
-    installed = wheels(PLAIN / "requirements.txt", arch, python_version, python, CACHE)
+    installed = wheels(PLAIN / "requirements.txt", arch, python_version, python, CACHE, as_written=True)
     out = ROOT / ".build" / f"plain-function-{arch}-python{python_version}.zip"
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".packing-", dir=out.parent) as folder:

@@ -1,10 +1,11 @@
 """A Python of the function's version on this machine: it compiles what ships and measures the cold import."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,14 +49,18 @@ def _probe(path: str) -> Interpreter | None:
     return Interpreter(path, release) if answer.returncode == 0 and implementation == "CPython" else None
 
 
-def compile_tree(python: Interpreter, folder: Path, *, docstrings: bool = True) -> None:
+def compile_tree(
+    python: Interpreter, folder: Path, *, docstrings: bool = True, deferred: Mapping[str, Sequence[str]] | None = None
+) -> None:
     """Writes the bytecode of every module below `folder` into its `__pycache__`, the same bytes every time.
 
     The function's folder is read-only, so an environment without bytecode compiles every module again at each cold
     start: three quarters of the import time. Bytecode depends on the Python version only, not on the processor, and
-    another version ignores it. `docstrings`: of no use to a function, and read at every start.
+    another version ignores it. `docstrings`: of no use to a function, and read at every start. `deferred`: by module,
+    the names whose imports are put off.
     """
     script = Path(__file__).with_name("compile_modules.py")
-    result = python.run(str(script), str(folder), *([] if docstrings else ["--without-docstrings"]))
+    options = [] if docstrings else ["--without-docstrings"]
+    result = python.run(str(script), str(folder), *options, "--deferred", json.dumps(dict(deferred or {})))
     if result.returncode:
         raise RuntimeError(f"Python {python.release} could not compile {folder}: {result.stdout}{result.stderr}")

@@ -44,6 +44,20 @@ NOT_SHIPPED = {
     "urllib3/contrib/emscripten/*": "for browsers",
 }
 
+# Imports that are made when the function that needs them is called, which in Lambda none is: 16 ms of a cold start.
+DEFERRED = {
+    "botocore/docs/__init__.py": ["ServiceDocumenter"],
+    "botocore/docs/docstring.py": [
+        "DocumentStructure",
+        "document_model_driven_method",
+        "document_paginate_method",
+        "document_wait_method",
+    ],
+    "urllib3/http2/__init__.py": ["version"],
+}
+
+SCRIPTS = ("wheels.py", "compile_modules.py", "deferred_imports.py")
+
 # The licences of what we pass on ask that their text goes along.
 LICENCES = ("LICEN[CS]E*", "NOTICE*", "COPYING*", "AUTHORS*")
 
@@ -56,17 +70,19 @@ def wheels(
     cache: Path,
     *,
     rebuild: bool = False,
+    as_written: bool = False,
 ) -> Path:
     """The folder of installed wheels in `cache`, installed now if it is not there; with bytecode if `python` is given.
 
-    Raises ValueError for a processor that Lambda does not have, RuntimeError when pip fails.
+    `as_written`: bytecode with its docstrings, and with every import where the libraries make it. Raises ValueError for
+    a processor that Lambda does not have, RuntimeError when pip fails.
     """
     if arch not in ARCHITECTURES:
         raise ValueError(f"Lambda has no architecture {arch!r}; it has {' and '.join(ARCHITECTURES)}.")
     release = python.release if python else "no bytecode"
     pins = requirements.read_bytes()
-    scripts = [Path(__file__).with_name(name).read_bytes() for name in ("wheels.py", "compile_modules.py")]
-    made_from = [pins, arch.encode(), python_version.encode(), release.encode(), *scripts]
+    scripts = [Path(__file__).with_name(name).read_bytes() for name in SCRIPTS]
+    made_from = [pins, arch.encode(), python_version.encode(), release.encode(), str(as_written).encode(), *scripts]
     digest = hashlib.sha256(b"\0".join(made_from)).hexdigest()[:16]
     folder = cache / f"{arch}-python{python_version}-{digest}"
     if rebuild and folder.is_dir():
@@ -78,11 +94,18 @@ def wheels(
             install(requirements, arch, python_version, unfinished)
             trim(unfinished)
             if python:
-                compile_tree(python, unfinished, docstrings=False)
+                compile_tree(
+                    python, unfinished, docstrings=as_written, deferred={} if as_written else _deferred(unfinished)
+                )
             _rename(unfinished, folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+def _deferred(folder: Path) -> dict[str, list[str]]:
+    """Of the libraries that are there."""
+    return {name: imports for name, imports in DEFERRED.items() if (folder / name.partition("/")[0]).is_dir()}
 
 
 def install(requirements: Path, arch: str, python_version: str, target: Path) -> None:
