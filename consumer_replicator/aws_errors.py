@@ -52,6 +52,16 @@ def translated(whose: Whose) -> Iterator[None]:
         raise HydrationError("unexpected", _sentence(error)) from error
 
 
+@contextmanager
+def answered() -> Iterator[None]:
+    """Raises `HydrationError` where an answer lacks what it must have: one whose head was cut off, botocore takes for
+    whole."""
+    try:
+        yield
+    except KeyError as error:
+        raise HydrationError("truncated", f"The answer lacks {error}.") from error
+
+
 def _sentence(error: Exception) -> str:
     """The error in one bounded line. Never the request: it may carry a key of the producer's choosing."""
     return " ".join(str(error).split())[:300]

@@ -19,7 +19,9 @@ arrive out of order and a hash wants them in order.
 Memory is bounded whatever the size. What is small is held, and sent again from memory; what is large is streamed from
 one request into the other, and after a failure read again by a GET that is pinned to the same object:
 
-    batch concurrency x min(threshold, HELD_BYTES) + part concurrency x min(part size, HELD_BYTES) + a buffer a stream
+    batch concurrency x HELD_BYTES + part concurrency x HELD_BYTES (last parts alone) + a block of 256 KiB a stream
+
+(Behind an HTTP proxy botocore's own client is used, which sends no stream: there, all that is one request is held.)
 
 No thread outlives the call that started it: a straggler that resumed after the invocation would break the bound that
 two-phase deletes rest on.
@@ -39,7 +41,7 @@ from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import HydrationError
 from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.part_carrier import Carrier, Opened, PartCarrier
-from consumer_replicator.parts import DEFAULT_PART_BYTES, MIB, Part, part_size, parts
+from consumer_replicator.parts import DEFAULT_PART_BYTES, MAX_PART_BYTES, MIB, Part, part_size, parts
 from consumer_replicator.passing import Passing, must_be
 from consumer_replicator.proof import Proof
 from consumer_replicator.replica import Replica, UploadedPart, Writing
@@ -47,8 +49,8 @@ from consumer_replicator.row import ReplicaVersion
 from consumer_replicator.source import Source, SourceObject
 from consumer_replicator.tries import WORTH_ANOTHER_STREAM, Tries
 
-HELD_BYTES = 16 * MIB
-"""Nothing larger is held in memory."""
+HELD_BYTES = 4 * MIB
+"""Nothing larger is held in memory. It is less than S3's least part: only the last part of an upload is ever held."""
 STREAM_FROM_BYTES = 256 * 1024
 """Above this, one PUT that the source's checksum goes with is streamed; below, holding the bytes is cheaper."""
 LONG_PUT_BYTES = 1024 * MIB
@@ -91,10 +93,11 @@ class Copier:
         self._replica = replica
         self._threshold = threshold
         self._part_bytes = part_bytes
-        self._held_bytes = held_bytes
-        self._stream_from = stream_from
+        self._held_bytes = held_bytes if replica.takes_streams else MAX_PART_BYTES
+        self._stream_from = stream_from if replica.takes_streams else MAX_PART_BYTES
+        self._long_put = LONG_PUT_BYTES if replica.takes_streams else 0
         self._tries = Tries(pause)
-        self._carrier = carrier or PartCarrier(source, replica, self._tries, held_bytes)
+        self._carrier = carrier or PartCarrier(source, replica, self._tries, self._held_bytes)
         self._window = part_concurrency
         self._pool = ThreadPoolExecutor(part_concurrency, thread_name_prefix="part")
 
@@ -108,7 +111,7 @@ class Copier:
         size = found.identity.size
         own = _whole(found)
         by_put_alone = own is not None and not own.fits_multipart
-        if size > (max(self._threshold, LONG_PUT_BYTES) if by_put_alone else self._threshold):
+        if size > (max(self._threshold, self._long_put) if by_put_alone else self._threshold):
             return self._copy_in_parts(found, writing, deadline)
         return self._copy_in_one(found, writing, deadline)
 

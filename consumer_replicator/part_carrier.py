@@ -1,6 +1,5 @@
 """Carries one part of a multipart upload: held in memory where it is small, from one request into the other if not."""
 
-import threading
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
@@ -44,7 +43,7 @@ class Carrier(Protocol):
 
 
 class PartCarrier:
-    """`held_bytes`: larger parts are streamed. For any number of threads, each with one buffer of its own."""
+    """`held_bytes`: larger parts are streamed."""
 
     unmatched: ClassVar = Proof.COMPUTED
 
@@ -53,7 +52,6 @@ class PartCarrier:
         self._replica = replica
         self._tries = tries
         self._held_bytes = held_bytes
-        self._mine = threading.local()
 
     def carry(self, key: str, identity: SourceIdentity, upload: Opened, part: Part, deadline: Deadline) -> UploadedPart:
         """:raises ReplicaMoved: the upload is gone.
@@ -65,7 +63,7 @@ class PartCarrier:
 
     def _hold(self, key: str, identity: SourceIdentity, upload: Opened, part: Part, deadline: Deadline) -> UploadedPart:
         """Read until it is right, then sent from memory until it has arrived."""
-        body = self._buffer(part.size)
+        body = bytearray(part.size)
 
         def read(retries: int) -> tuple[Checksum, int]:
             with self._source.part(key, identity, part, by_number=upload.type == COMPOSITE) as arriving:
@@ -97,14 +95,6 @@ class PartCarrier:
             return replace(uploaded, retries=retries)
 
         return self._tries.run(attempt, deadline, WORTH_ANOTHER_STREAM)
-
-    def _buffer(self, size: int) -> bytearray:
-        """This thread's own, the same for one part after another."""
-        buffer: bytearray | None = getattr(self._mine, "buffer", None)
-        if buffer is None or len(buffer) != size:
-            buffer = self._mine.buffer = None  # gone before the next one is made
-            buffer = self._mine.buffer = bytearray(size)
-        return buffer
 
 
 def _known(arriving: SourceBody, upload: Opened) -> Checksum | None:

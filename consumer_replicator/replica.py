@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_plus, urlencode
 from botocore.exceptions import ClientError
 
 from consumer_replicator import checksum, errors
-from consumer_replicator.aws_errors import code_of, translated
+from consumer_replicator.aws_errors import answered, code_of, translated
 from consumer_replicator.carried import (
     PROVENANCE_GENERATION,
     PROVENANCE_SOURCE,
@@ -81,13 +81,17 @@ class OpenUpload:
 
 
 class Replica:
-    """`s3` signs with the function's own role; `classes` is the storage class policy: `preserve` or a class."""
+    """`s3` signs with the function's own role; `classes` is the storage class policy: `preserve` or a class.
+
+    `takes_streams`: whether it sends what can be read but once. Ours does; botocore's wants to rewind.
+    """
 
     def __init__(self, s3: Any, bucket: str, owner: str, key_arn: str, classes: str) -> None:
         self._s3 = s3
         self._where = {"Bucket": bucket, "ExpectedBucketOwner": owner}
         self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn, "BucketKeyEnabled": True}
         self._classes = classes
+        self.takes_streams: bool = getattr(s3, "takes_streams", False)
         for operation in ("PutObject", "CreateMultipartUpload"):
             s3.meta.events.register(f"provide-client-params.s3.{operation}", _take_expires)
             s3.meta.events.register(f"before-call.s3.{operation}", _send_expires)
@@ -104,14 +108,8 @@ class Replica:
                 if code_of(error) in errors.ABSENT:
                     return None
                 raise
-        generation = answer["Metadata"].get(PROVENANCE_GENERATION, "")
-        return ReplicaSeen(
-            version=_version(answer),
-            source=answer["Metadata"].get(PROVENANCE_SOURCE),
-            generation=int(generation) if generation.isdecimal() and generation.isascii() else None,
-            size=answer["ContentLength"],
-            checksum=checksum.from_answer(answer),
-        )
+        with answered():
+            return _seen(answer)
 
     def put(self, writing: Writing, body: Body, sent: Checksum | Running) -> ReplicaVersion:
         """Writes the replica in one request; S3 refuses a body that does not have this checksum.
@@ -127,7 +125,8 @@ class Replica:
                 **self._attributes(writing),
                 **writing.condition,
             )
-        return _version(answer)
+        with answered():
+            return _version(answer)
 
     def _attributes(self, writing: Writing) -> dict[str, Any]:
         attributes: dict[str, Any] = {
@@ -150,7 +149,8 @@ class Replica:
             answer = self._s3.create_multipart_upload(
                 ChecksumAlgorithm=algorithm, ChecksumType=checksum_type, **self._attributes(writing)
             )
-        return str(answer["UploadId"])
+        with answered():
+            return str(answer["UploadId"])
 
     def upload_part(self, key: str, upload_id: str, number: int, body: Body, sent: Checksum | Running) -> UploadedPart:
         """Uploads one part; S3 refuses a body that does not have this checksum.
@@ -169,7 +169,8 @@ class Replica:
                 **self._where,
             )
         known = sent.checksum() if isinstance(sent, Running) else sent
-        return UploadedPart(number, _size(body), answer["ETag"], known)
+        with answered():
+            return UploadedPart(number, _size(body), answer["ETag"], known)
 
     def list_parts(self, key: str, upload_id: str) -> list[UploadedPart]:
         """The parts that an upload has, in the order of their numbers.
@@ -217,7 +218,8 @@ class Replica:
                 **writing.condition,
                 **self._where,
             )
-        return _version(answer)
+        with answered():
+            return _version(answer)
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         with translated("replica"):
@@ -307,6 +309,17 @@ def _uploaded(part: Mapping[str, Any]) -> UploadedPart:
     if known is None:
         raise HydrationError("unexpected", f"Part {part['PartNumber']} is listed without a checksum.")
     return UploadedPart(part["PartNumber"], part["Size"], part["ETag"], known)
+
+
+def _seen(answer: Mapping[str, Any]) -> ReplicaSeen:
+    generation = answer["Metadata"].get(PROVENANCE_GENERATION, "")
+    return ReplicaSeen(
+        version=_version(answer),
+        source=answer["Metadata"].get(PROVENANCE_SOURCE),
+        generation=int(generation) if generation.isdecimal() and generation.isascii() else None,
+        size=answer["ContentLength"],
+        checksum=checksum.from_answer(answer),
+    )
 
 
 def _version(answer: Mapping[str, Any]) -> ReplicaVersion:

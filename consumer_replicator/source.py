@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from consumer_replicator import carried, checksum, errors
-from consumer_replicator.aws_errors import code_of, translated
+from consumer_replicator.aws_errors import answered, code_of, translated
 from consumer_replicator.carried import Carried
 from consumer_replicator.checksum import FULL_OBJECT, Checksum
 from consumer_replicator.errors import HydrationError, SourceMoved, TagsDenied
@@ -103,7 +103,9 @@ class Source:
             yield None
             return
         try:
-            yield _source_object(answer)
+            with answered():
+                found = _source_object(answer)
+            yield found
         finally:
             answer["Body"].close()
 
@@ -136,9 +138,10 @@ class Source:
 
     def _ranged(self, key: str, identity: SourceIdentity, part: Part) -> SourceBody:
         answer = self._pinned(key, identity, Range=f"bytes={part.first}-{part.last}")
-        if answer["ContentLength"] != part.size:
+        size = answer.get("ContentLength")
+        if size != part.size:
             answer["Body"].close()
-            raise HydrationError("truncated", f"Part {part.number}: {answer['ContentLength']} of {part.size} bytes.")
+            raise HydrationError("truncated", f"Part {part.number}: {size} of {part.size} bytes.")
         return SourceBody(answer["Body"], part.size)
 
     def _numbered(self, key: str, identity: SourceIdentity, part: Part) -> SourceBody | None:
@@ -180,7 +183,7 @@ class Source:
                 if code_of(error) in GONE:
                     raise SourceMoved(f"{error.operation_name}: {code_of(error)}") from error
                 raise
-        return int(answer["ContentLength"]) if "PartsCount" in answer else None
+        return int(answer["ContentLength"]) if "PartsCount" in answer and "ContentLength" in answer else None
 
     def tags(self, key: str, identity: SourceIdentity) -> dict[str, str]:
         """The object's tags, without those that only AWS may write.

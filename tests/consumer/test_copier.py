@@ -16,7 +16,7 @@ from consumer_replicator.errors import HydrationError, ReplicaMoved, SourceMoved
 from consumer_replicator.proof import Proof
 from consumer_replicator.replica import Writing
 from consumer_replicator.row import ReplicaVersion
-from tests.consumer.fake_aws import Call, World, refuse
+from tests.consumer.fake_aws import Call, FakeS3, World, refuse
 from tests.consumer.rig import MIB, Rig
 
 BYTES = random.Random(5).randbytes(20 * MIB)
@@ -310,8 +310,9 @@ def test_a_checksum_that_no_upload_takes_goes_by_one_put_above_the_threshold_too
     assert rig.replica_body("k") == BYTES[: 12 * MIB]
 
 
-def test_one_put_has_its_limit(rig: Rig, world: World, monkeypatch: pytest.MonkeyPatch):
+def test_one_put_has_its_limit(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(copier, "LONG_PUT_BYTES", 12 * MIB - 1)
+    rig = Rig(world)
     world.upload("k", BYTES[: 12 * MIB])
     world.source.keys["k"][-1].checksum = checksum.of(BYTES[: 12 * MIB], "SHA256")
     copied = copy(rig, "k")
@@ -322,6 +323,25 @@ def test_a_checksum_of_an_algorithm_that_we_cannot_compute_still_travels(rig: Ri
     world.upload("k", BYTES[: 2 * MIB])
     world.source.keys["k"][-1].checksum = Checksum("XXHASH128", "AAAAAAAAAAAAAAAAAAAAAA==")
     assert copy(rig, "k").proof is Proof.SOURCE_CHECKSUM
+
+
+def test_a_client_that_takes_no_stream_is_given_what_it_can_send_again(world: World):
+    def without_streams(principal: str) -> FakeS3:
+        client = world.s3(principal)
+        client.takes_streams = False
+        return client
+
+    rig = Rig(world, held_bytes=MIB, s3=without_streams)
+    kinds = bodies_of(rig)
+    world.upload("k", BYTES[: 2 * MIB])
+    copy(rig, "k")
+    assert kinds == [bytes]
+    world.upload("k", BYTES[: 12 * MIB])
+    world.source.keys["k"][-1].checksum = checksum.of(BYTES[: 12 * MIB], "SHA256")
+    stumble(world, "UploadPart", 2)
+    copied = copy(rig, "k", expected=current(world))
+    assert (copied.parts, copied.proof, copied.retries) == (3, Proof.COMPUTED, 2)
+    assert world.operations().count("GetObject") == 2 + 3, "sent again from memory"
 
 
 # -- COMPOSITE checksums: the parts of the source are mirrored ---------------------------------------------------------

@@ -483,6 +483,23 @@ def test_a_complete_that_fails_after_its_200_is_no_success(wired):
     assert raised.value.code == "aws-error"
 
 
+def test_answers_whose_head_was_cut_off_are_no_answers(stub):
+    """botocore, for want of the rest, takes them for whole."""
+    replica, stubber = stub
+    steps = {
+        "head_object": lambda: replica.head("a key"),
+        "put_object": lambda: replica.put(FIRST, BODY, PROOF),
+        "create_multipart_upload": lambda: replica.open_upload(FIRST, "CRC32"),
+        "upload_part": lambda: replica.upload_part("a key", "u1", 1, BODY, PROOF),
+        "complete_multipart_upload": lambda: replica.complete_upload(FIRST, "u1", PARTS, WHOLE),
+    }
+    for operation, step in steps.items():
+        stubber.add_response(operation, {})
+        with pytest.raises(HydrationError) as raised:
+            step()
+        assert raised.value.code == "truncated"
+
+
 def test_an_upload_is_aborted(stub):
     replica, stubber = stub
     stubber.add_response("abort_multipart_upload", {}, {**KEY, "UploadId": "u1"})

@@ -214,6 +214,15 @@ def test_a_body_that_is_not_the_size_that_was_told_comes_back(stub):
     assert str(raised.value) == "Read 3 of 4 bytes."
 
 
+def test_an_answer_whose_head_was_cut_off_is_no_answer(stub):
+    """botocore, for want of the rest, takes it for whole."""
+    source, stubber = stub
+    stubber.add_response("get_object", {"Body": body(b"data")}, GET)
+    with pytest.raises(HydrationError) as raised, source.current("a key"):
+        pass
+    assert raised.value.code == "truncated"
+
+
 def test_a_connection_that_fails_comes_back(wired):
     source, wire = wired
     wire.answer("GetObject", Answer(status=0, fault=EndpointConnectionError(endpoint_url="https://s3")))
