@@ -6,7 +6,8 @@ free.
 
 The time of a backfill rests on the named assumptions below. Every object pays `SECONDS_PER_OBJECT`, spread over the
 keys that are worked on at once, and its bytes pass one function at `BYTES_PER_SECOND`; the two are added although
-they overlap in part, so the estimate leans to the long side.
+they overlap in part, so the estimate leans to the long side. An object too large for one function is carried by many at
+once. What S3 copies by itself (`CopyMode` server-side) passes no function: it takes less time, and less of the Lambda.
 """
 
 from collections.abc import Mapping
@@ -80,6 +81,8 @@ SECONDS_PER_OBJECT: Final = 0.15
 """Assumption: round trips of one small object, GET, PUT under KMS and row write one after the other."""
 BYTES_PER_SECOND: Final = 78e6
 """Per function inside a VPC: 625 Mbps. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+HEADS: Final = 2
+"""Of a comparison: the source's and the replica's."""
 SECONDS_PER_COMPARISON: Final = 0.1
 """Assumption: two HEADs one after the other, and what they wait for the processor."""
 RANGES_AT_ONCE: Final = 5
@@ -141,12 +144,13 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`limited_by` says what would have to change for the run to be faster."""
+    """`limited_by` says what would have to change for the run to be faster. `calls`: of a verify, by API operation."""
 
     load: Load
     seconds: float
     limited_by: Limit
     cost: Cost
+    calls: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def dollars(self) -> float:
@@ -199,7 +203,7 @@ def estimate_verify(load: Load, capacity: Capacity) -> Estimate:
     source_share = BUCKET_KEY_SHARE if capacity.source_bucket_keys else 1.0
     gb_seconds = (waiting + moving) * capacity.memory_mb / 1024
     dollars: dict[Item, float] = {
-        "s3 reads": 2 * load.objects * PRICES["s3 reads"],
+        "s3 reads": HEADS * load.objects * PRICES["s3 reads"],
         "kms": load.objects * (source_share + BUCKET_KEY_SHARE) * PRICES["kms"],
         "lambda time": gb_seconds * GB_SECOND[capacity.architecture],
     }
@@ -208,6 +212,7 @@ def estimate_verify(load: Load, capacity: Capacity) -> Estimate:
         seconds=(waiting + moving) / capacity.functions,
         limited_by=_limit(waiting, moving, 0.0, 0.0),
         cost=Cost({item: price for item, price in dollars.items() if price}),
+        calls={"HeadObject": HEADS * load.objects},
     )
 
 

@@ -251,6 +251,7 @@ def _plan(plan: Estimate | None) -> Plan | None:
         limited_by=plan.limited_by,
         dollars=round(plan.dollars, 6),
         items={item: round(dollars, 6) for item, dollars in plan.cost.items.items()},
+        calls=_largest_first(plan.calls),
     )
 
 

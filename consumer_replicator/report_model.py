@@ -176,6 +176,7 @@ class Plan(_Part):
     limited_by: str = Field(description="what would have to change for it to be faster")
     dollars: float = Field(description="about")
     items: dict[str, float] = Field(description="dollars by item")
+    calls: Counts = Field({}, description="of a verify, by API operation; without reading bytes")
 
 
 class Report(_Part):

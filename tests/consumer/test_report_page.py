@@ -401,7 +401,7 @@ def test_a_dry_verify_tells_what_it_would_compare_and_read():
     plan = estimate_verify(Load(objects=300, bytes=5 * 1024**3), Capacity(functions=5))
     seen = rendered(verified(dry_run=True, plan=plan, books=BookCounts(listed=300, planned=300), drift={}))
     assert "Dry run of a verify" in seen.words
-    for said in ("objects to compare300", "bytes to read, at most5.0 GiB", "planned (dry run)300"):
+    for said in ("objects to compare300", "HeadObject600", "bytes to read, at most5.0 GiB", "planned (dry run)300"):
         assert said in seen.words
 
 

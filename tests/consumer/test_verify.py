@@ -460,7 +460,7 @@ def test_a_dry_verify_tells_what_it_would_compare_take_and_cost_and_looks_at_not
     assert answer["books"]["planned"] == 2
     assert answer["books"]["cannot_tell"] == {"missing": 1}
     plan = answer["plan"]
-    assert (plan["objects"], plan["bytes"]) == (2, 0)
+    assert (plan["objects"], plan["bytes"], plan["calls"]) == (2, 0, {"HeadObject": 4})
     assert set(plan["items"]) == {"s3 reads", "kms", "lambda time"}
     reading = verify(rig, dry_run=True, read_bytes=True)["plan"]
     assert reading["bytes"] == len(source(world, "a").body) + len(source(world, "b").body)

@@ -282,7 +282,8 @@ def test_replicas_are_the_same_by_what_s3_and_the_manifest_have_stored_and_no_bo
 
 def in_parts(pair: Pair, key: str, bodies: list[bytes]) -> None:
     """With a COMPOSITE checksum, as most uploaders make it."""
-    s3, place = pair.source.s3, {"Bucket": pair.source.name, "Key": key}
+    s3: Any = pair.source.s3
+    place = {"Bucket": pair.source.name, "Key": key}
     upload = place | {"UploadId": s3.create_multipart_upload(**place, ChecksumAlgorithm="CRC32")["UploadId"]}
     parts = []
     for number, body in enumerate(bodies, start=1):
