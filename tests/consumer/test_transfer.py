@@ -17,7 +17,7 @@ from consumer_replicator.errors import HydrationError
 from consumer_replicator.payload import Payload
 from consumer_replicator.plan import DeletePolicy
 from consumer_replicator.ranges_queue import Step
-from consumer_replicator.row import State
+from consumer_replicator.row import Row, State
 from consumer_replicator.tally import total
 from producer_events.scope import Scope
 from tests.consumer.fake_aws import QUEUE, RANGES, Call, World, refuse
@@ -735,6 +735,20 @@ def test_a_run_whose_hints_never_end_is_closed_in_the_end_and_says_that_it_does_
     assert not done["books"]["closes"]
     assert done["books"]["waiting"] == 1
     assert done["verdict"] == "The books do not close."
+
+
+def test_a_large_upload_that_goes_on_keeps_no_run_waiting_and_is_no_proof(rig: TransferRig, world: World):
+    world.upload("large", b"x")
+    world.now += 10 * LAG_OBJECTIVE
+    rig.works = False
+    answer = rig.ask()
+    assert answer["state"] == "settling"
+    rig.manifest.write("large", None, Row(1, State.UPLOADING, world.now))
+    rig.steps(most=5)
+    done = rig.ask(run_id=answer["run_id"])
+    assert (done["state"], done["books"]["uploading"], done["books"]["closes"]) == ("done", 1, True)
+    assert rig.ask(mode="watermark")["proven"] is None
+    assert rig.ask()["books"]["skipped"] == {"in-flight": 1}
 
 
 @pytest.mark.parametrize("seed", range(25))
