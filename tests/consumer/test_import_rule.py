@@ -99,6 +99,8 @@ LEAN = {
     "lean.request_body",
     "lean.retry",
     "lean.s3",
+    "lean.s3_answer",
+    "lean.s3_request",
     "lean.service",
     "lean.signature",
 }

@@ -1,6 +1,7 @@
 """The lean clients go where the botocore clients that they wrap would go, and sign for where that is."""
 
 from contextlib import closing
+from io import BytesIO
 
 import pytest
 from botocore import UNSIGNED
@@ -167,6 +168,15 @@ def test_botocore_finds_a_bucket_that_is_elsewhere_and_its_region_is_kept():
     assert [scope(sent)[0] for sent in wire.sent] == ["us-east-1"] * 2 + ["eu-west-1"] * 3
     assert "amz-sdk-invocation-id" not in wire.sent[-1].headers  # not botocore's any more
     assert wire.sent[-1].request.url == "https://source-bucket.s3.eu-west-1.amazonaws.com/a/b%20c"
+
+
+def test_a_stream_is_not_handed_to_botocore_which_could_not_send_it():
+    with closing(LeanS3(botocores("s3", s3=VIRTUAL))) as s3:
+        wire = Wire(s3)
+        wire.answer("PutObject", ELSEWHERE)
+        with pytest.raises(ClientError, match="PermanentRedirect"):
+            s3.put_object(**GET, Body=BytesIO(b"data"), ContentLength=4)
+        assert len(wire.sent) == 1
 
 
 def test_a_refusal_that_says_nothing_of_another_region_is_not_asked_twice():

@@ -2,6 +2,7 @@
 
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import BotoCoreError, ParamValidationError
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from consumer_replicator import replica
 from consumer_replicator.carried import Carried
-from consumer_replicator.lean import dynamodb, s3
+from consumer_replicator.lean import dynamodb, s3_request
 from tests.consumer.fake_aws import KEY_ARN
 from tests.consumer.http_server import HttpServer, answer
 from tests.consumer.lean_rig import botocores, lean
@@ -167,6 +168,13 @@ REFUSED = {
     "metadata beyond ASCII": {"Key": "k", "Metadata": {"a": "\u00e9"}},
     "a body of another kind": {"Key": "k", "Body": 7},
     "a trailing checksum without a stream": {"Key": "k", "Body": b"data", "TrailingChecksum": object()},
+    "a trailing checksum of another kind": {
+        "Key": "k",
+        "Body": io.BytesIO(b"data"),
+        "ContentLength": 4,
+        "TrailingChecksum": SimpleNamespace(algorithm="ADLER32"),
+    },
+    "a length that is not the body's": {"Key": "k", "Body": io.StringIO("data"), "ContentLength": "4"},
 }
 
 
@@ -246,20 +254,22 @@ def test_expires_is_sent_as_the_text_it_is(server, pair, expires):
         )
     assert requests[0] == requests[1]
     assert requests[1][3]["expires"] == expires
-    assert s3.EXPIRES == replica.EXPIRES
+    assert s3_request.EXPIRES == replica.EXPIRES
 
 
 # -- the tables, against the service's model ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("operation", [s3.GET_OBJECT, s3.PUT_OBJECT, s3.UPLOAD_PART], ids=lambda o: o.name)
+@pytest.mark.parametrize(
+    "operation", [s3_request.GET_OBJECT, s3_request.PUT_OBJECT, s3_request.UPLOAD_PART], ids=lambda o: o.name
+)
 def test_every_parameter_of_the_tables_is_the_models(pair, operation):
     model = pair[0].meta.service_model.operation_model(operation.name)
     assert model.http["method"] == operation.method
     members = model.input_shape.members
     for table, location in ((operation.headers, "header"), (operation.query, "querystring")):
         for name, on_the_wire in table.items():
-            if name != s3.EXPIRES:
+            if name != s3_request.EXPIRES:
                 assert members[name].serialization["location"] == location
                 assert members[name].serialization["name"].lower() == (
                     on_the_wire if location == "header" else on_the_wire.lower()
