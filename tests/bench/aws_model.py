@@ -76,7 +76,7 @@ ABOUT = {
     "function_bytes": "of one function inside a VPC, [625 Mbps](https://docs.aws.amazon.com/lambda/latest/dg/"
     "gettingstarted-limits.html)",
     "functions": "`MaximumConcurrency`",
-    "keys_at_once": "`BatchSize`, all side by side",
+    "keys_at_once": "keys of a batch that are worked on side by side",
     "memory_mb": "`MemorySize`",
     "timeout": "`FunctionTimeoutSeconds`",
     "cpu_object": "CPU of one small object; half of it measured (w1), the rest for message, row and report assumed",

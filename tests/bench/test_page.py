@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.bench import charts, page
+from tests.bench import charts, page, summary
 from tests.bench.copying.results import Contest, Copied
 from tests.bench.copying.workload import MIB, Workload
 from tests.bench.function import emulated
@@ -98,3 +98,10 @@ def test_ticks_are_round_and_reach_the_longest_bar(most, ticks):
 @pytest.mark.parametrize(("value", "said"), [(5012.4, "5,012"), (99.96, "100.0"), (12.34, "12.3"), (0.456, "0.46")])
 def test_a_figure_has_three_digits_that_mean_something(value, said):
     assert charts.number(value) == said
+
+
+def test_the_summary_has_a_row_for_each_tool_and_workload():
+    rows = [line for line in summary.summary(FACTS).splitlines() if line.startswith("| ")]
+    assert "| rclone <copy> | 1,429 | 5.85 | 1.40 | 0.58 | 142 | 1.53 | 80.0 |" in rows
+    assert "| s3-hydration | 300 | 90% | 0.67 |" in rows
+    assert sum(row.startswith("| s3-hydration |") for row in rows) == 3
