@@ -58,8 +58,9 @@ class Principals:
         self._source._credentials = self._assumed(role_arn, external_id, session_name)  # type: ignore[attr-defined] # noqa: SLF001 - botocore's way in, as its own tests use it
 
     def _assumed(self, role_arn: str, external_id: str, session_name: str) -> DeferredRefreshableCredentials:
+        sts = self.own("sts")
         fetcher = AssumeRoleCredentialFetcher(
-            client_creator=lambda _service, **_credentials: self.own("sts"),
+            client_creator=lambda _service, **_credentials: sts,
             source_credentials=self._own.get_credentials(),
             role_arn=role_arn,
             extra_args={"ExternalId": external_id, "RoleSessionName": role_session_name(session_name)},

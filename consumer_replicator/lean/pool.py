@@ -17,7 +17,7 @@ class Pool:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._trusting = _trusting(transport.certificates)  # now: before its first event a function has more processor
+        self._trust = _trusting(transport.certificates)  # now: before its first event a function has more processor
         self._idle: defaultdict[Address, list[Connection]] = defaultdict(list)
 
     def exchange(self, endpoint: Endpoint, head: bytes, body: bytes | memoryview | Stream) -> Answer:
@@ -62,7 +62,7 @@ class Pool:
             for option in transport.socket_options:
                 sock.setsockopt(*option)
             if address.scheme == "https":
-                sock = self._trusting.wrap_socket(sock, server_hostname=address.host)
+                sock = self._trust.wrap_socket(sock, server_hostname=address.host)
             sock.settimeout(transport.read_timeout)
         except BaseException as error:
             if sock is not None:
