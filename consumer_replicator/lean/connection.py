@@ -133,7 +133,7 @@ class Connection:
         self._transmit(head)
         view = memoryview(body)
         for start in range(0, len(view), BLOCK):
-            if self._is_answered():
+            if self._is_refused():
                 return False
             self._transmit(view[start : start + BLOCK])
         return True
@@ -145,7 +145,7 @@ class Connection:
             return False
         for block in body.blocks():
             self._transmit(block)
-            if self._is_answered():
+            if self._is_refused():
                 return False
         return True
 
@@ -158,14 +158,20 @@ class Connection:
     def _may_continue(self) -> bool:
         """Waits for 100 Continue, a moment. False: the server has answered already."""
         until = time.monotonic() + CONTINUE_WAIT
-        while not self._is_answered(max(until - time.monotonic(), 0)):
-            if time.monotonic() >= until:
-                return True
-        self._early = self._read_head()
-        if self._early.status != 100:
-            return False
-        self._early = None
+        while (left := until - time.monotonic()) > 0:
+            if self._is_answered(left):
+                return not self._is_final()
         return True
+
+    def _is_refused(self) -> bool:
+        """Whether the server has answered what was not yet sent as a whole. That it may go on can come late."""
+        return self._is_answered() and self._is_final()
+
+    def _is_final(self) -> bool:
+        """Of the head that has begun to come: keeps it if it is."""
+        head = self._read_head()
+        self._early = head if head.status >= 200 else None
+        return self._early is not None
 
     def _is_answered(self, seconds: float = 0) -> bool:
         """Whether something of an answer was received, or the connection's end. TLS has messages of its own."""

@@ -47,13 +47,14 @@ class Talk:
         return head
 
     def read(self, size: int) -> bytes:
-        while len(self._kept) < size:
-            piece = self.sock.recv(65536)
-            if not piece:
-                break
-            self._kept += piece
-        body, self._kept = self._kept[:size], self._kept[size:]
-        return body
+        """So many bytes, or fewer at the connection's end."""
+        pieces, have = [self._kept], len(self._kept)
+        while have < size and (piece := self.sock.recv(65536)):
+            pieces.append(piece)
+            have += len(piece)
+        whole = b"".join(pieces)
+        self._kept = whole[size:]
+        return whole[:size]
 
     def request(self) -> Received:
         """Reads the whole of the request whose head was read, and keeps it; bids its sender to go on."""

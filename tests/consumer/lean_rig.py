@@ -29,11 +29,11 @@ def session():
 
 
 def config(**changes):
-    """As `principals` configures its clients; a single attempt, and a second until it is given up."""
+    """As `principals` configures its clients, with a single attempt."""
     settings = {
         "region_name": REGION,
-        "connect_timeout": 1,
-        "read_timeout": 1,
+        "connect_timeout": 10,
+        "read_timeout": 10,
         "retries": {"mode": "adaptive", "total_max_attempts": 1},
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",

@@ -26,6 +26,11 @@ REFUSAL = b"<Error><Code>PreconditionFailed</Code><Message>no</Message></Error>"
 BIG = bytes(range(256)) * 4096  # 1 MiB
 
 
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("certificates")
+
+
 @pytest.fixture
 def server():
     with HttpServer() as server:
@@ -35,7 +40,13 @@ def server():
 @pytest.fixture
 def s3(server):
     """One attempt at each call: whatever is made good, is made good without a retry."""
-    with lean("s3", server.url, read_timeout=0.5) as client:
+    with lean("s3", server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def impatient(server):
+    with lean("s3", server.url, read_timeout=0.2) as client:
         yield client
 
 
@@ -77,15 +88,28 @@ def test_an_idle_connection_that_the_server_closed_is_no_failure(server, s3):
     assert content(s3) == b"more"
 
 
-@pytest.mark.parametrize("end", [Talk.close, Talk.reset])
-def test_a_kept_connection_that_ends_while_it_is_used_again_is_replaced(server, s3, end):
-    def read_and_end(talk):
+def read_and_end(end):
+    def act(talk):
         talk.request()
         end(talk)
 
-    server.script(answer(body=b"one"), read_and_end, answer(body=b"two"))
-    assert [content(s3), content(s3)] == [b"one", b"two"]
-    assert server.connections == 2
+    return act
+
+
+@pytest.mark.parametrize("size", [0, 16 * BLOCK])
+@pytest.mark.parametrize("end", [Talk.close, Talk.reset])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_a_kept_connection_that_ends_while_it_is_used_again_is_replaced(folder, end, size, tls):
+    trusted = certificate(folder) if tls else None
+    for act in (read_and_end(end), end):  # after the request, and without reading it
+        with (
+            HttpServer(answer(), act, answer(), certificate=trusted) as server,
+            lean("s3", server.url, verify=trusted and str(trusted)) as s3,
+        ):
+            for _ in range(2):
+                s3.put_object(**GET, Body=bytes(size))
+            assert server.connections == 2
+            assert len(server.received[-1].body) == size
 
 
 @pytest.mark.parametrize("end", [Talk.close, Talk.reset])
@@ -220,9 +244,9 @@ def test_a_body_that_is_reset(server, s3):
         body.read()
 
 
-def test_a_body_that_stops(server, s3):
+def test_a_body_that_stops(server, impatient):
     server.script(verbatim(OK + b"Content-Length: 2000\r\n\r\nx"))
-    body = s3.get_object(**GET)["Body"]
+    body = impatient.get_object(**GET)["Body"]
     with pytest.raises(ReadTimeoutError):
         body.read()
     body.close()
@@ -270,10 +294,10 @@ def test_a_body_without_a_length_is_not_held_for_ever(server, s3, monkeypatch):
         s3.get_object(**GET)
 
 
-def test_a_server_that_does_not_answer(server, s3):
+def test_a_server_that_does_not_answer(server, impatient):
     server.script(Talk.request)
     with pytest.raises(ReadTimeoutError):
-        s3.get_object(**GET)
+        impatient.get_object(**GET)
 
 
 def test_nobody_listens():
@@ -321,8 +345,8 @@ def refuse_unread(end):
 
 @pytest.mark.parametrize("end", [lambda _talk: threading.Event().wait(2), Talk.close], ids=["waits", "closes"])
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
-def test_a_refusal_before_the_body_was_read_is_seen_as_what_it_is(tmp_path_factory, end, tls):
-    trusted = certificate(tmp_path_factory.getbasetemp()) if tls else None
+def test_a_refusal_before_the_body_was_read_is_seen_as_what_it_is(folder, end, tls):
+    trusted = certificate(folder) if tls else None
     with (
         HttpServer(refuse_unread(end), certificate=trusted) as server,
         lean("s3", server.url, verify=trusted and str(trusted), read_timeout=5) as s3,
@@ -344,11 +368,6 @@ def test_a_connection_that_was_not_read_to_its_end_is_not_used_again(server, s3)
 
 
 # -- TLS ---------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("certificates")
 
 
 def test_a_trusted_server(folder):

@@ -254,6 +254,21 @@ def test_a_server_that_does_not_know_expect_gets_the_body_after_a_moment(server,
     assert server.received[0].body == b"data"
 
 
+def test_a_server_that_bids_late_gets_the_rest(server, s3, monkeypatch):
+    size = 64 * BLOCK
+
+    def late(talk):
+        begun = talk.read(BLOCK)
+        talk.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        rest = talk.read(size - BLOCK)
+        answer_with_length = b"HTTP/1.1 200 OK\r\nETag: %d\r\nContent-Length: 0\r\n\r\n" % len(begun + rest)
+        talk.sock.sendall(answer_with_length)
+
+    monkeypatch.setattr(connection, "CONTINUE_WAIT", 0.05)
+    server.script(late)
+    assert s3.put_object(**WHERE, Body=Counted(bytes(size)), ContentLength=size)["ETag"] == str(size)
+
+
 # -- a source that fails -----------------------------------------------------------------------------------------------
 
 
