@@ -98,17 +98,18 @@ def assert_within(pauses, most):
 
 
 FAULTS = {
-    "closed": lambda talk: (talk.request(), talk.close()),
-    "reset": lambda talk: (talk.request(), talk.reset()),
-    "garbage": verbatim(b"garbage\r\n\r\n", then=Talk.close),
-    "silent": Talk.request,
+    "closed": (lambda talk: (talk.request(), talk.close()), 10),
+    "reset": (lambda talk: (talk.request(), talk.reset()), 10),
+    "garbage": (verbatim(b"garbage\r\n\r\n", then=Talk.close), 10),
+    "silent": (Talk.request, 0.5),
 }
+"""And the seconds that the client waits."""
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_connections_that_fail_are_tried_again(server, pauses, fault):
+@pytest.mark.parametrize(("fault", "patience"), FAULTS.values(), ids=FAULTS)
+def test_connections_that_fail_are_tried_again(server, pauses, fault, patience):
     server.script(fault, fault, fault, answer(body=b"data"))
-    with lean("s3", server.url, retries=STANDARD, read_timeout=0.2) as s3:
+    with lean("s3", server.url, retries=STANDARD, read_timeout=patience) as s3:
         answered = s3.get_object(**GET)
         assert answered["Body"].read() == b"data"
     assert answered["ResponseMetadata"]["RetryAttempts"] == 3
