@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from consumer_replicator.carried import PRESERVE, WRITABLE_STORAGE_CLASSES
+from consumer_replicator.comparison import Answer
 from consumer_replicator.drift import DriftKind
 from consumer_replicator.errors import FAILURE_CODES
 from consumer_replicator.estimate import GB_SECOND, PRICES
@@ -16,7 +17,8 @@ from consumer_replicator.outcome import SkipReason
 from consumer_replicator.payload import Mode, Payload
 from consumer_replicator.row_item import address
 from consumer_replicator.run_files import ROOT
-from consumer_replicator.settings import ENVIRONMENT, TRANSFER_ENVIRONMENT, Settings, TransferSettings
+from consumer_replicator.settings import ENVIRONMENT, Settings
+from consumer_replicator.transfer_settings import TRANSFER_ENVIRONMENT, TransferSettings
 from tests.service_catalog.policies import statements
 from tests.service_catalog.template import CONSUMER, CONSUMER_ACCOUNT, PRODUCER, PRODUCER_ACCOUNT, REGION
 
@@ -477,8 +479,9 @@ def test_silence_about_reconciles_raises_an_alarm_after_the_hours_given(hours):
     assert "DatapointsToAlarm" not in alarm  # every hour of them
 
 
-def test_deletes_that_are_held_stay_an_alarm_until_a_run_holds_none():
-    alarm = STACK.properties("DeletesHeld")
+@pytest.mark.parametrize("name", ["DeletesHeld", "ReplicaDiffers"])
+def test_what_a_run_found_stays_an_alarm_until_a_run_finds_none(name):
+    alarm = STACK.properties(name)
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
     assert alarm["TreatMissingData"] == "ignore"
 
@@ -670,6 +673,7 @@ BY_DIMENSION = {
     "ObjectsFailed": ("code", set(FAILURE_CODES)),
     "ObjectsSkipped": ("reason", {reason.value for reason in SkipReason}),
     "DriftFound": ("kind", {kind.value for kind in DriftKind}),
+    "VerifiedObjects": ("result", {answer.value for answer in Answer}),
 }
 
 
