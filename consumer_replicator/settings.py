@@ -45,7 +45,7 @@ class SettingsError(ValueError):
 _List = Annotated[tuple[str, ...], Entries()]
 _Account = Annotated[str, Text(r"^\d{12}$")]
 _Bucket = Annotated[str, Text(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-_Url = Annotated[str, Text(r"^https?://")]
+Url = Annotated[str, Text(r"^https?://")]
 _Bytes = Annotated[int, Whole(0)]
 
 
@@ -66,8 +66,8 @@ class Settings:
     replica_kms_key_arn: Annotated[str, Text(r"^arn:[\w-]+:kms:[\w-]+:\d{12}:key/.+$")]
     manifest_table: Annotated[str, Text(shortest=3, longest=255)]
     manifest_shards: Annotated[int, Whole(1, 1024)] = 16
-    queue_url: _Url
-    dead_letter_queue_url: _Url
+    queue_url: Url
+    dead_letter_queue_url: Url
     max_receive_count: Annotated[int, Whole(1, 1000)] = 10
     scope_prefixes: _List = ()
     scope_suffixes: _List = ()
@@ -132,24 +132,6 @@ class Settings:
         return settings_contract.validated(cls, texts)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TransferSettings(Settings):
-    """What the transfer function reads besides. `function_timeout_seconds` is the replicator's, for both.
-
-    `lag_objective_seconds`: what is younger is left to its event. `breaker_*`: deletes of one run, a number and a share
-    of the rows. `maximum_concurrency`, `replicator_memory_mb`: how the replicator is configured, for estimates.
-    """
-
-    ranges_queue_url: _Url
-    lag_objective_seconds: Annotated[int, Whole(1, 86_400)] = 900
-    breaker_deletes: Annotated[int, Whole(0)] = 1000
-    breaker_share_percent: Annotated[int, Whole(0, 100)] = 10
-    sweep_hours: Annotated[int, Whole(1, 8760)] = 24
-    settle_seconds: Annotated[int, Whole(0, 600)] = 30
-    maximum_concurrency: Annotated[int, Whole(1, 1000)] = 50
-    replicator_memory_mb: Annotated[int, Whole(128, 10_240)] = 1024
-
-
 def rule_of(setting: Field[Any]) -> Rule:
     """What a field of the settings may be."""
     rule: Rule = get_args(setting.type)[1]
@@ -163,5 +145,3 @@ def variable(field: str) -> str:
 
 ENVIRONMENT: Mapping[str, str] = {field.name: variable(field.name) for field in fields(Settings)}
 """Field name to environment variable, of the replicator."""
-TRANSFER_ENVIRONMENT: Mapping[str, str] = {field.name: variable(field.name) for field in fields(TransferSettings)}
-"""The same of the transfer function."""

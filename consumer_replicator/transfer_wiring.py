@@ -17,10 +17,10 @@ from consumer_replicator.reporting import Reporting, Surroundings
 from consumer_replicator.run import Run
 from consumer_replicator.run_files import RunFiles
 from consumer_replicator.runs import Runs
-from consumer_replicator.settings import TransferSettings
 from consumer_replicator.stored_objects import StoredObjects
 from consumer_replicator.sweep import Sweep
 from consumer_replicator.transfer import Parts, Transfer
+from consumer_replicator.transfer_settings import TransferSettings
 from consumer_replicator.verifier import Verifier
 from consumer_replicator.watermarking import Watermarking
 

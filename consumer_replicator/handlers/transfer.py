@@ -9,8 +9,8 @@ from consumer_replicator.deadline import Deadline
 from consumer_replicator.handlers.telemetry import Telemetry
 from consumer_replicator.payload import Payload, PayloadError
 from consumer_replicator.ranges_queue import Step
-from consumer_replicator.settings import TransferSettings
 from consumer_replicator.transfer import Transfer
+from consumer_replicator.transfer_settings import TransferSettings
 
 RESERVE_SHARE = 0.2
 RESERVE_SECONDS = 60.0

@@ -48,6 +48,7 @@ CORE = {
     "settings_contract",
     "splitting",
     "tally",
+    "transfer_settings",
     "tries",
     "verdict",
     "visible_key",

@@ -16,14 +16,13 @@ from consumer_replicator.setting_rules import Secret
 from consumer_replicator.settings import (
     CLOCK_MARGIN_SECONDS,
     ENVIRONMENT,
-    TRANSFER_ENVIRONMENT,
     CopyMode,
     Settings,
     SettingsError,
-    TransferSettings,
     rule_of,
     variable,
 )
+from consumer_replicator.transfer_settings import TRANSFER_ENVIRONMENT, TransferSettings
 from producer_events.scope import OutOfScope, Scope
 
 EXTERNAL_ID = "only-the-two-of-us-know"
