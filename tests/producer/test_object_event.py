@@ -8,6 +8,7 @@ object-created-before-event-version is what the page showed until `event-version
 import contextlib
 import copy
 import json
+import sys
 from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime
 from pathlib import Path
@@ -423,6 +424,13 @@ def contracts_answer(envelope):
 def test_an_event_as_s3_writes_it_is_read_without_the_models_and_as_they_would(name):
     envelope = json.loads(GOLDEN[name])
     assert plainly_read(envelope, envelope["detail-type"]) == contracts_answer(envelope)
+
+
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+def test_a_message_is_decoded_without_the_strict_reader(monkeypatch, ensure_ascii):
+    monkeypatch.setitem(sys.modules, "pydantic_core", None)
+    event = with_key('a b/\u00e9\u2028\\"')
+    assert decode(json.dumps(event, ensure_ascii=ensure_ascii)) == event
 
 
 TEXT = st.text(max_size=8) | st.sampled_from(["x" * 1024, "x" * 1025, "\ud800", "\u00e9" * 512, "\u00e9" * 513])
