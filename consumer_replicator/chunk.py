@@ -30,13 +30,15 @@ LOST_EVENTS = (DriftKind.MISSING, DriftKind.STALE)
 
 @dataclass
 class Chunk:
-    """`tally`: see there. `records`: lines of the drift file. `hinted`: keys that a hint is due for, in order."""
+    """`tally`: see there. `records`: lines of the drift file. `hinted`: keys that a hint is due for, in order; `strays`
+    those of them whose replica is not the row's."""
 
     run: Run
     rules: Rules
     tally: Tally = field(default_factory=Tally)
     records: list[DriftRecord] = field(default_factory=list)
     hinted: list[str] = field(default_factory=list)
+    strays: set[str] = field(default_factory=set)
     sampler: Sampler = field(default_factory=lambda: Sampler(SAMPLED_KEYS))
     last_key: str = ""
     findings: int = 0
@@ -115,6 +117,7 @@ class Chunk:
         self.records.append(DriftRecord.of(drift, hinted=not extra))
         if not extra and not payload.dry_run:
             self.hinted.append(drift.key)
+            self.strays.update([drift.key] if drift.stray else [])
 
     def _count_unverified(self, drift: Drift) -> None:
         """The manifest itself does not call it current: that is a reconcile's to repair, and nothing to compare."""

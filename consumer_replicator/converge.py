@@ -70,7 +70,7 @@ class Converger:
 
         :raises HydrationError: the hint must come back: a transient failure, or `contended`, or `out-of-time`.
         """
-        slow = False
+        slow = plan.looks_first(hint, row)
         for _ in range(MAX_PASSES):
             try:
                 if hint.range is not None:

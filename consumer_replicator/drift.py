@@ -78,8 +78,19 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Stray:
+    """A replica that its row does not name, and that row; None where there is none."""
+
+    row: Row | Unreadable | None
+
+
+type Known = Row | Unreadable | Stray
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
-    """A key that needs a hint. `forced`: current, but a copy was asked for.
+    """A key that needs a hint. `forced`: current, but a copy was asked for. `stray`: a replica that the row does not
+    name is there.
 
     `outgrown`: the entry is out of scope by its size, so that the books count it as filtered; the row is what drifts.
     """
@@ -89,6 +100,7 @@ class Drift:
     listed: Listed | None
     row: Row | Unreadable | None
     forced: bool = False
+    stray: bool = False
     outgrown: FilterReason | None = None
 
 
@@ -148,8 +160,9 @@ SIZE_REASONS: Final[frozenset[FilterReason]] = frozenset({"too-small", "too-larg
 MOST_DOUBLINGS = 32
 
 
-def findings(listed: Iterable[Listed], rows: Iterable[tuple[str, Row | Unreadable]], rules: Rules) -> Iterator[Finding]:
-    """One finding for each key of either stream, in key order, holding one entry and one row at a time.
+def findings(listed: Iterable[Listed], rows: Iterable[tuple[str, Known]], rules: Rules) -> Iterator[Finding]:
+    """One finding for each key of either stream, in key order, holding one entry and one row at a time. None for a
+    replica that has neither an entry nor a row.
 
     Text compares by code point, which is the order of UTF-8 bytes, which is that of S3 listings and of sort keys
     (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
@@ -164,10 +177,11 @@ def findings(listed: Iterable[Listed], rows: Iterable[tuple[str, Row | Unreadabl
             yield judge(entry, None, entry.key, rules)
             entry = _next_entry(entries, entry)
         elif entry is None or pair[0] < entry.key:
-            yield judge(None, pair[1], pair[0], rules)
+            if pair[1] != Stray(None):
+                yield _judge_known(None, pair[1], pair[0], rules)
             pair = _next_pair(known, pair)
         else:
-            yield judge(entry, pair[1], entry.key, rules)
+            yield _judge_known(entry, pair[1], entry.key, rules)
             entry, pair = _next_entry(entries, entry), _next_pair(known, pair)
 
 
@@ -178,9 +192,14 @@ def _next_entry(entries: Iterator[Listed], before: Listed) -> Listed | None:
     return entry
 
 
-def _next_pair(
-    pairs: Iterator[tuple[str, Row | Unreadable]], before: tuple[str, Row | Unreadable]
-) -> tuple[str, Row | Unreadable] | None:
+def _judge_known(listed: Listed | None, known: Known, key: str, rules: Rules) -> Finding:
+    if not isinstance(known, Stray):
+        return judge(listed, known, key, rules)
+    finding = judge(listed, known.row, key, rules)
+    return replace(finding, stray=True) if isinstance(finding, Drift) else finding
+
+
+def _next_pair(pairs: Iterator[tuple[str, Known]], before: tuple[str, Known]) -> tuple[str, Known] | None:
     pair = next(pairs, None)
     if pair is not None and pair[0] <= before[0]:
         raise NotAscending("The manifest's rows are not in ascending order of their keys.")

@@ -9,8 +9,9 @@ Our own form, JSON with every character outside ASCII escaped (SQS refuses what 
     {"s3-hydration-hint": 1, "bucket": "...", "key": "...", "id": "...", "kind": "confirm", "tombstone": 7}
     {"s3-hydration-hint": 1, "bucket": "...", "key": "...", "id": "...", "kind": "range", "upload": "...", "range": 3}
 
-A plain hint may have `"force": true` (copy even if current) and `"resend": "<upload id>"` (a range of that upload was
-given up: send those that are missing again).
+A plain hint may have `"force": true` (copy even if current), `"stray": true` (a replica is there that the row does not
+name: look at it before anything is copied) and `"resend": "<upload id>"` (a range of that upload was given up: send
+those that are missing again).
 """
 
 import json
@@ -40,8 +41,9 @@ class PartRange:
 class Hint:
     """`event_time` in seconds since the epoch; `event_id` correlates its log lines; `force`: copy anyway.
 
-    `range`: carry this range of parts and nothing else. `resend`: the id of an upload whose missing ranges must be sent
-    again. `refused`: an earlier pass over it was refused a write.
+    `stray`: a replica has been seen that the row does not name. `range`: carry this range of parts and nothing else.
+    `resend`: the id of an upload whose missing ranges must be sent again. `refused`: an earlier pass over it was
+    refused a write.
     """
 
     key: str
@@ -52,6 +54,7 @@ class Hint:
     tombstone: int | None = None
     receive_count: int = 1
     force: bool = False
+    stray: bool = False
     range: PartRange | None = None
     resend: str | None = None
     refused: bool = False
@@ -71,12 +74,13 @@ def fits_a_key(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PlainHint:
-    """`force`: copy even if current. A reconcile's hints carry its run id as their `id`."""
+    """`force`, `stray`: as in `Hint`. A reconcile's hints carry its run id as their `id`."""
 
     bucket: str
     key: str
     id: str
     force: bool = False
+    stray: bool = False
     resend: str | None = None
     kind: Literal["plain"] = "plain"
 
@@ -113,8 +117,9 @@ def to_body(message: OwnHint) -> str:
         "kind": message.kind,
     }
     match message:
-        case PlainHint(force=force, resend=resend):
+        case PlainHint(force=force, stray=stray, resend=resend):
             values |= {"force": True} if force else {}
+            values |= {"stray": True} if stray else {}
             values |= {"resend": resend} if resend is not None else {}
         case ConfirmHint(tombstone=tombstone):
             values["tombstone"] = tombstone
@@ -162,7 +167,7 @@ def _read(document: Mapping[str, Any], receive_count: int) -> Hint:
     match document["kind"]:
         case "plain":
             resend = _text(document, "resend", 1, MAX_UPLOAD_ID_CHARACTERS) if "resend" in document else None
-            return Hint(**common, force=_flag(document, "force"), resend=resend)
+            return Hint(**common, force=_flag(document, "force"), stray=_flag(document, "stray"), resend=resend)
         case "confirm":
             return Hint(**common, tombstone=_whole(document, "tombstone"))
         case "range":

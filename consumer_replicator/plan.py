@@ -222,6 +222,12 @@ def before_reading(hint: Hint, row: Row | None) -> Skip | None:
     return None
 
 
+def looks_first(hint: Hint, row: Row | None) -> bool:
+    """Whether the first pass is a slow one: where a replica is there that the row does not name, a PUT would be refused
+    after all of its bytes were sent, and the replica may be what is wanted. What is under way is not disturbed."""
+    return hint.stray and (row is None or row.state not in IN_DOUBT)
+
+
 def decide(view: View) -> Decision:
     """What this pass does next, once the source has been read."""
     return _absent(view) if view.source is None else _present(view, view.source)

@@ -144,7 +144,7 @@ class RangeWorker:
     # -- chunks ------------------------------------------------------------------------------------------------------
 
     def _checkpoint(self, run: Run, state: RangeState, chunk: Chunk, *, done: bool) -> RangeState:
-        self._send(run, chunk.hinted, state.tally["hinted"])
+        self._send(run, chunk, state.tally["hinted"])
         if chunk.records:
             self._files.write_drift(run.id, state.number, state.chunks, self._writer, chunk.records)
         used, lags = self._used(), self._lags
@@ -167,12 +167,12 @@ class RangeWorker:
         used["read-half-units"] = round(2 * self._scan.read_units)
         return used
 
-    def _send(self, run: Run, hinted: list[str], before: int) -> None:
+    def _send(self, run: Run, chunk: Chunk, before: int) -> None:
         """In small groups where the run is paced, each delayed until it is due."""
-        size = max(10, int((run.payload.objects_per_second or len(hinted) or 1) * PACE_STEP_SECONDS))
-        for place, some in enumerate(batched(hinted, size)):
+        size = max(10, int((run.payload.objects_per_second or len(chunk.hinted) or 1) * PACE_STEP_SECONDS))
+        for place, some in enumerate(batched(chunk.hinted, size)):
             delay = self._due_in(run, before + place * size)
-            hints = [hint_of(self._bucket, run, key) for key in some]
+            hints = [hint_of(self._bucket, run, key, stray=key in chunk.strays) for key in some]
             self._queue.send_hints(hints, group=f"run-{run.id}", delay=delay)
 
     def _most_hints(self, run: Run) -> float:
@@ -207,10 +207,10 @@ def _ascending(found: Iterator[Finding]) -> Iterator[Finding]:
         raise HydrationError("truncated", str(error)) from error
 
 
-def hint_of(bucket: str, run: Run, key: str) -> PlainHint:
+def hint_of(bucket: str, run: Run, key: str, *, stray: bool = False) -> PlainHint:
     """The hint that a run sends for a key; its log lines carry the run's id."""
     force = run.payload.force or run.payload.repair
-    return PlainHint(bucket=bucket, key=key, id=f"run {run.id}", force=force)
+    return PlainHint(bucket=bucket, key=key, id=f"run {run.id}", force=force, stray=stray)
 
 
 def joined(one: KeySample, other: KeySample) -> KeySample:

@@ -58,13 +58,14 @@ def test_the_form_of_a_hint_on_the_wire_is_fixed():
     assert json.loads(to_body(PlainHint(bucket=SOURCE, key="k", id="i"))) == OWN
     assert json.loads(to_body(ConfirmHint(bucket=SOURCE, key="k", id="i", tombstone=7))) == CONFIRM
     assert json.loads(to_body(RangeHint(bucket=SOURCE, key="k", id="i", upload="u-1", range=3))) == RANGE
-    demanding = PlainHint(bucket=SOURCE, key="k", id="i", force=True, resend="u-1")
-    assert json.loads(to_body(demanding)) == {**OWN, "force": True, "resend": "u-1"}
+    demanding = PlainHint(bucket=SOURCE, key="k", id="i", force=True, stray=True, resend="u-1")
+    assert json.loads(to_body(demanding)) == {**OWN, "force": True, "stray": True, "resend": "u-1"}
 
 
 def test_a_plain_hint_may_force_a_copy_and_ask_for_ranges_again():
     assert read(json.dumps({**OWN, "force": True})) == Hint(key="k", event_id="i", force=True)
     assert read(json.dumps({**OWN, "force": False})) == Hint(key="k", event_id="i")
+    assert read(json.dumps({**OWN, "stray": True})) == Hint(key="k", event_id="i", stray=True)
     assert read(json.dumps({**OWN, "resend": "u-1"})) == Hint(key="k", event_id="i", resend="u-1")
     assert read(json.dumps({**CONFIRM, "force": True, "resend": "u-1"})) == Hint(key="k", event_id="i", tombstone=7)
 

@@ -35,6 +35,7 @@ from consumer_replicator.plan import (
     before_reading,
     decide,
     decide_range,
+    looks_first,
 )
 from consumer_replicator.row import ReplicaVersion, Row, State, Upload
 from consumer_replicator.splitting import Way
@@ -241,6 +242,14 @@ def test_a_newer_hint_and_one_without_a_sequencer_look_at_the_source(sequencer: 
 @pytest.mark.parametrize("state", [State.PENDING, State.DELETING, State.FAILED, State.UPLOADING])
 def test_an_unsettled_row_supersedes_nothing(state: State):
     assert before_reading(replace(PLAIN, sequencer="01"), row(state)) is None
+
+
+def test_a_hint_about_a_stray_looks_at_the_replica_first_where_nothing_is_under_way():
+    stray = replace(PLAIN, stray=True)
+    assert looks_first(stray, None)
+    under_way = {State.PENDING, State.UPLOADING, State.DELETING}
+    assert {state for state in State if not looks_first(stray, row(state))} == under_way
+    assert not any(looks_first(PLAIN, known) for known in (None, *map(row, State)))
 
 
 def test_a_message_that_comes_back_is_never_superseded():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 BEGINNINGS = ("aws ", "python ", "make ", "echo ", "openssl ")
 WORD = re.compile(r"(?<![\w.])[A-Z]{2,}(?:_[A-Z]+)*(?![\w=])")
-LITERAL = frozenset({"CAPABILITY_NAMED_IAM", "SYSTEM"})
+LITERAL = frozenset({"CAPABILITY_NAMED_IAM", "ENABLED", "SYSTEM"})
 
 
 @dataclass(frozen=True)
