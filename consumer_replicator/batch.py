@@ -6,6 +6,7 @@ after the visibility timeout, which is six times the function's. Of ranges of la
 others are given back before it begins, since other invocations may have nothing to do.
 """
 
+import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -190,7 +191,12 @@ def _failed(error: HydrationError) -> Failed:
 
 
 def _retry_delay(done: Done) -> int:
-    """Seconds: doubling from 10 to 15 minutes; none for what merely ran out of the invocation's time, or had none."""
+    """Seconds: about 10, doubling to about 15 minutes; none for what merely ran out of time, or was given none.
+
+    From half to one and a half of it, by the message's id: what was throttled together must not come back together.
+    """
     if isinstance(done.outcome, Deferred) or (isinstance(done.outcome, Failed) and done.outcome.code == "out-of-time"):
         return 0
-    return min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS << (done.message.receive_count - 1))
+    pause = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS << (done.message.receive_count - 1))
+    share = zlib.crc32(f"{done.message.id} {done.message.receive_count}".encode()) / 2**32
+    return round(pause * (0.5 + share))
