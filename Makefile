@@ -68,7 +68,7 @@ format: $(VENV)/.installed ## ruff's formatter and its safe fixes
 	@$(PYTHON_) -m ruff check --fix $(CODE)
 	@$(PYTHON_) -m ruff format $(CODE)
 
-build: $(VENV)/.installed ## the function's zip, reproducible, for arm64 and x86_64; its size and cold import time
+build: $(VENV)/.installed ## the function's zip, reproducible, for arm64 and x86_64; its size and cold start
 	@$(PYTHON_) service-catalog/publishing/function_zip.py $(ARGS)
 
 publish: $(VENV)/.installed ## this version into Service Catalog; shows what it would do (ARGS="--bucket NAME --share-with ou-... --apply")
