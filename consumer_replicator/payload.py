@@ -11,6 +11,7 @@
 {"mode": "verify", "sample": 0.01, "read_bytes": true} of one key in a hundred, by their bytes where nothing else tells
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -124,6 +125,10 @@ class Payload(BaseModel):
     def sends_hints(self) -> bool:
         """Whether a run of this payload may have anything copied or deleted."""
         return not self.dry_run and (self.mode is not Mode.VERIFY or self.repair)
+
+    def to_json(self) -> str:
+        """Without what is not said: an older release, after a rollback, refuses fields that it does not know."""
+        return json.dumps({"mode": self.mode.value, **self.model_dump(mode="json", exclude_defaults=True)})
 
     @classmethod
     def parse(cls, document: Any) -> Self:

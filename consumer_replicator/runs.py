@@ -50,7 +50,7 @@ class Runs:
         item: dict[str, Any] = {
             "v": run.version,
             "ph": run.phase.value,
-            "pl": run.payload.model_dump_json(),
+            "pl": run.payload.to_json(),
             "st": run.started,
             "rg": run.ranges,
             "fr": run.first_range,

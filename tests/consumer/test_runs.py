@@ -1,5 +1,6 @@
 """Runs and what outlives them, as items beside the rows: written only over what was read, and read as written."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 
@@ -69,6 +70,25 @@ def test_a_run_is_read_as_it_was_written(runs, run):
     assert runs.read(run.id) == run
 
 
+@pytest.mark.parametrize(
+    ("asked", "stored"),
+    [
+        ({}, {"mode": "reconcile"}),
+        ({"mode": "reconcile", "prefix": "a/"}, {"mode": "reconcile", "prefix": ["a/"]}),
+        ({"force": True}, {"mode": "backfill", "force": True}),
+        ({"mode": "verify", "sample": 0.5}, {"mode": "verify", "sample": 0.5}),
+    ],
+)
+def test_a_run_keeps_of_its_payload_what_was_said_so_that_an_older_release_can_go_on_with_it(
+    runs, table, asked, stored
+):
+    payload = Payload.parse(asked)
+    runs.write(replace(RUN, payload=payload))
+    (item,) = items(table).values()
+    assert json.loads(item["pl"]["S"]) == stored
+    assert runs.read(RUN.id).payload == payload
+
+
 def test_a_run_is_begun_once(runs):
     runs.write(RUN)
     with pytest.raises(RowMoved):
@@ -106,7 +126,7 @@ def test_a_run_is_asked_for_consistently_and_written_on_condition(stub):
     item = key | {
         "v": {"N": "2"},
         "ph": {"S": "listing"},
-        "pl": {"S": Payload().model_dump_json()},
+        "pl": {"S": Payload().to_json()},
         "st": {"N": "1800000000.5"},
         "rg": {"N": "0"},
         "fr": {"N": "0"},

@@ -133,6 +133,11 @@ def test_a_rollback_reads_what_the_new_release_wrote(world: World, rig: Transfer
     assert from_item({name: value for name, value in row_now.items() if name not in NEW_ATTRIBUTES}).state is State.LIVE
     confirm_now = json.loads(to_body(ConfirmHint(SOURCE, "k", "e", tombstone=2)))
     assert kinds(confirm_now) == kinds(message_before)
+    run_before = next(item for item in BEFORE["rows"] if item["sk"]["S"] == "run" and item["ph"]["S"] == "listing")
+    rig.ask(seconds=0, mode="reconcile", dry_run=True)
+    runs_now = [json.loads(item["pl"]["S"]) for item in world.rows.values() if "pl" in item]
+    assert {"mode": "reconcile", "dry_run": True} in runs_now
+    assert all(payload.keys() <= json.loads(run_before["pl"]["S"]).keys() for payload in runs_now)
     plain_now = json.loads(to_body(PlainHint(SOURCE, "k", "e", stray=True)))
     assert (
         plain_now.items() >= {"s3-hydration-hint": 1, "bucket": SOURCE, "key": "k", "id": "e", "kind": "plain"}.items()
