@@ -1,4 +1,4 @@
-"""A Python of the function's version on this machine: it compiles what ships and measures the cold import."""
+"""A Python of the function's version on this machine: it compiles what ships and measures the cold start."""
 
 import json
 import os
