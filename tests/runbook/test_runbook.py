@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -169,39 +169,35 @@ def test_a_pause_holds_messages_back_and_resuming_lets_them_go(operator: Operato
 
 def test_the_external_id_is_rotated_without_a_gap(operator: Operator) -> None:
     sandbox = operator.sandbox
-    export, write_back = (command for _, command in ALL if command.section == "Rotate the ExternalId without a gap")
-    operator.types(export)
-    file = operator.folder / "trust.json"
-    trust = json.loads(file.read_text())
-    asked = trust["Statement"][0]["Condition"]["StringEquals"]
-    assert asked["sts:ExternalId"] == sandbox.external_id
-    new = "0123456789abcdef0123456789abcdef"
-    asked["sts:ExternalId"] = [sandbox.external_id, new]
-    file.write_text(json.dumps(trust))
-    operator.types(write_back)
+    make, look, accepted = (command for _, command in ALL if command.section == "Rotate the ExternalId without a gap")
+    old, new = sandbox.external_id, operator.types(make).strip()
     pair = Pair(sandbox)
-    for name, account in (("both", None), ("consumer", CONSUMER_ACCOUNT), ("producer", PRODUCER_ACCOUNT)):
-        if account:
-            change_external_id(sandbox.client("cloudformation", account), new)
+    for name, account, change, expected in (
+        ("both", PRODUCER_ACCOUNT, {"NextExternalId": new}, [old, new]),
+        ("the-consumer", CONSUMER_ACCOUNT, {"ExternalId": new}, [old, new]),
+        ("the-producer", PRODUCER_ACCOUNT, {"ExternalId": new, "NextExternalId": ""}, new),
+    ):
+        update(sandbox.client("cloudformation", account), change)
+        assert json.loads(operator.types(accepted))["StringEquals"]["sts:ExternalId"] == expected
         pair.put(f"rotated-{name}.txt", b"here")
         pair.become_equal(f"rotated-{name}.txt")
+        operator.types(look)
+        assert json.loads((operator.folder / "answer.json").read_text())["state"] == "done"
     function = sandbox.client("lambda", CONSUMER_ACCOUNT).get_function_configuration(
         FunctionName="s3-hydration-replicator"
     )
     assert function["Environment"]["Variables"]["HYDRATION_SOURCE_EXTERNAL_ID"] == new  # not an old session's doing
-    role = sandbox.client("iam", PRODUCER_ACCOUNT).get_role(RoleName="s3-hydration-read")["Role"]
-    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"] == new
 
 
-def change_external_id(cloudformation: Any, new: str) -> None:
-    """As a stack update with that one parameter does."""
+def update(cloudformation: Any, changes: Mapping[str, str]) -> None:
+    """As a stack update with these parameters does."""
     stack = cloudformation.describe_stacks(StackName="s3-hydration")["Stacks"][0]
-    others = [each["ParameterKey"] for each in stack["Parameters"] if each["ParameterKey"] != "ExternalId"]
+    others = [each["ParameterKey"] for each in stack["Parameters"] if each["ParameterKey"] not in changes]
     cloudformation.update_stack(
         StackName="s3-hydration",
         UsePreviousTemplate=True,
         Parameters=[
-            {"ParameterKey": "ExternalId", "ParameterValue": new},
+            *({"ParameterKey": name, "ParameterValue": value} for name, value in changes.items()),
             *({"ParameterKey": each, "UsePreviousValue": True} for each in others),
         ],
         Capabilities=["CAPABILITY_NAMED_IAM"],

@@ -67,6 +67,25 @@ def test_the_read_role_trusts_the_two_functions_of_the_consumer_with_external_id
     }
 
 
+@pytest.mark.parametrize(
+    ("following", "accepted"),
+    [
+        ("", "an-external-id-of-enough-characters"),
+        ("the-next-external-id", ["an-external-id-of-enough-characters", "the-next-external-id"]),
+    ],
+)
+def test_the_read_role_takes_a_second_external_id_only_while_one_is_given(following, accepted):
+    stack = PRODUCER.resolve(NextExternalId=following)
+    (trust,) = [each for each in statements(stack) if (each.where, each.kind) == ("ReadRole", "trust")]
+    assert trust.condition("StringEquals", "sts:ExternalId") == accepted
+
+
+@pytest.mark.parametrize("following", ["too-short", "sixteen characters", "x" * 1_225])
+def test_a_second_external_id_is_as_hard_to_guess_as_the_first(following):
+    with pytest.raises(AssertionError, match="NextExternalId"):
+        _ = PRODUCER.resolve(NextExternalId=following).parameters
+
+
 def test_the_read_role_lists_without_a_condition_so_that_a_missing_object_answers_404():
     (listing,) = [each for each in POLICIES if each.allows and "s3:ListBucket" in each.actions]
     assert "Condition" not in listing.body

@@ -136,6 +136,8 @@ def test_the_external_id_is_never_shown_and_long_enough(template):
     assert declaration["NoEcho"] in (True, "true")
     assert declaration["MinLength"] >= 16
     assert not any("ExternalId" in str(output) for output in template.body["Outputs"].values())
+    secrets = [body for name, body in template.body["Parameters"].items() if name.endswith("ExternalId")]
+    assert all(body["NoEcho"] is True for body in secrets)
 
 
 @pytest.mark.parametrize("name", ["ab", "Upper", "-first", "last-", "under_score", "a" * 27])
