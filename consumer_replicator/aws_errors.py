@@ -20,11 +20,16 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.exceptions import HTTPClientError as BotoHttpError
+from botocore.parsers import ResponseParserError
 
 from consumer_replicator import errors
 from consumer_replicator.errors import HydrationError
 
 type Whose = Literal["source", "replica", "manifest", "queue"]
+
+MALFORMED = (ResponseParserError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
+"""What an answer comes to that is not of its service's form, in botocore's parsers and here: a number or time that is
+none, text in the place of a list, nesting without end."""
 
 
 def code_of(error: ClientError) -> str:
@@ -54,12 +59,14 @@ def translated(whose: Whose) -> Iterator[None]:
 
 @contextmanager
 def answered() -> Iterator[None]:
-    """Raises `HydrationError` where an answer lacks what it must have: one whose head was cut off, botocore takes for
-    whole."""
+    """Raises `HydrationError` where an answer lacks what it must have, or has something else in its place: one whose
+    head was cut off, botocore takes for whole. Around a call, it goes inside `translated`."""
     try:
         yield
     except KeyError as error:
         raise HydrationError("truncated", f"The answer lacks {error}.") from error
+    except MALFORMED as error:
+        raise HydrationError("truncated", f"The answer cannot be read: {type(error).__name__}.") from error
 
 
 def _sentence(error: Exception) -> str:

@@ -32,7 +32,7 @@ def _take_contents(response_dict: dict[str, Any], customized_response_dict: dict
     try:
         root = ET.fromstring(response_dict["body"])  # noqa: S314 - as botocore itself does, and no less from S3
         contents = [_entry(node) for node in root.iter(CONTENTS)]
-    except (ET.ParseError, ValueError, KeyError, TypeError):
+    except (ET.ParseError, ValueError, KeyError, TypeError, OverflowError):
         return
     if not contents:
         return
@@ -59,7 +59,7 @@ def _take_items(response_dict: dict[str, Any], customized_response_dict: dict[st
     try:
         answer = json.loads(response_dict["body"])
         items = answer.pop("Items")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
     customized_response_dict["Items"] = items
     response_dict["body"] = json.dumps(answer).encode()

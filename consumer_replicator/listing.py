@@ -8,9 +8,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from botocore.parsers import ResponseParserError
-
-from consumer_replicator.aws_errors import Whose, translated
+from consumer_replicator.aws_errors import Whose, answered, translated
 from consumer_replicator.bulk_answers import parse_listings_in_bulk
 from consumer_replicator.discovery import Glimpse, discover
 from consumer_replicator.drift import Listed
@@ -65,11 +63,8 @@ class Listing:
 
     def _page(self, **start: Any) -> Mapping[str, Any]:
         self.pages += 1
-        with translated(self._whose):
-            try:
-                page: Mapping[str, Any] = self._s3.list_objects_v2(MaxKeys=PAGE_KEYS, **start, **self._where)
-            except (ResponseParserError, ValueError) as error:  # ValueError: a number or time that is none
-                raise HydrationError("truncated", f"A page of the {self._whose}'s listing cannot be parsed.") from error
+        with translated(self._whose), answered():
+            page: Mapping[str, Any] = self._s3.list_objects_v2(MaxKeys=PAGE_KEYS, **start, **self._where)
         truncated = page.get("IsTruncated")
         if truncated is None or (truncated and not page.get("NextContinuationToken")):
             raise HydrationError(
@@ -79,13 +74,13 @@ class Listing:
 
 
 def _entries(page: Mapping[str, Any]) -> list[Listed]:
-    try:
+    with answered():
         return [_listed(entry) for entry in page.get("Contents", ())]
-    except KeyError as error:
-        raise HydrationError("truncated", "An entry of the source's listing is not whole.") from error
 
 
 def _listed(entry: Mapping[str, Any]) -> Listed:
+    if entry["Size"] < 0:
+        raise ValueError("a size below nothing")
     return Listed(
         key=entry["Key"],
         etag=entry["ETag"].strip('"'),

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from consumer_replicator.aws_errors import code_of, translated
+from consumer_replicator.aws_errors import answered, code_of, translated
 from consumer_replicator.errors import HydrationError, RowMoved
 from consumer_replicator.row import Row, State, generation_of
 from consumer_replicator.row_item import (
@@ -47,7 +47,7 @@ class Manifest:
 
     def read(self, key: str) -> Row | None:
         """The row of one key, strongly consistent; None where there is none."""
-        with translated("manifest"):
+        with translated("manifest"), answered():
             answer = self._dynamodb.get_item(TableName=self._table, Key=self._address(key), ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None
 
@@ -62,21 +62,28 @@ class Manifest:
         rows: dict[str, Row | None] = dict.fromkeys(wanted)
         for some in batched(wanted, BATCH_GET_LIMIT):
             for item in self._batch_get([self._address(key) for key in some]):
+                with answered():
+                    key = item[SORT]["S"]
+                if key not in some:
+                    raise HydrationError("truncated", "A row came that was not asked for.")
                 try:
-                    rows[item[SORT]["S"]] = from_item(item)
+                    rows[key] = from_item(item)
                 except HydrationError:
-                    del rows[item[SORT]["S"]]
+                    rows.pop(key, None)
         return rows
 
     def _batch_get(self, addresses: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """UnprocessedKeys are asked for again, with a pause.
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
         for attempt in range(BATCH_GET_ROUNDS):
-            with translated("manifest"):
+            with translated("manifest"), answered():
                 request = {self._table: {"Keys": addresses, "ConsistentRead": True}}
                 answer = self._dynamodb.batch_get_item(RequestItems=request)
-            yield from answer["Responses"].get(self._table, [])
-            addresses = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+                items = answer["Responses"].get(self._table, [])
+                if not isinstance(items, list):
+                    raise HydrationError("truncated", "The rows of a batch are no list.")
+                addresses = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            yield from items
             if not addresses:
                 return
             time.sleep(0.05 * 2**attempt)

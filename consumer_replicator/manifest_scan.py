@@ -11,7 +11,7 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any
 
-from consumer_replicator.aws_errors import translated
+from consumer_replicator.aws_errors import answered, translated
 from consumer_replicator.bulk_answers import parse_queries_in_bulk
 from consumer_replicator.drift import Unreadable
 from consumer_replicator.errors import HydrationError
@@ -68,25 +68,27 @@ class ManifestScan:
 
     def _decoded(self, items: list[dict[str, Any]], shard: int, after: str) -> list[Pair]:
         pairs = []
-        for item in items:
-            key = item[SORT]["S"]
-            if zlib.crc32(key.encode()) % self._shards != shard:
-                self.misplaced += 1
-            elif key != after:
-                pairs.append((key, _row(item)))
+        with answered():
+            for item in items:
+                key = item[SORT]["S"]
+                if zlib.crc32(key.encode()) % self._shards != shard:
+                    self.misplaced += 1
+                elif key != after:
+                    pairs.append((key, _row(item)))
         return pairs
 
     def _page(self, **request: Any) -> Mapping[str, Any]:
         self.pages += 1
-        with translated("manifest"):
+        with translated("manifest"), answered():
             page: Mapping[str, Any] = self._dynamodb.query(
                 TableName=self._table,
                 ReturnConsumedCapacity="TOTAL",
                 **request,
             )
-        if "Items" not in page:
+        if not isinstance(page.get("Items"), list):
             raise HydrationError("truncated", "A page of the manifest has no list of rows, not even an empty one.")
-        self.read_units += page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
+        with answered():
+            self.read_units += page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
         return page
 
 

@@ -110,7 +110,7 @@ class Source:
             answer["Body"].close()
 
     def _get(self, key: str) -> Mapping[str, Any] | None:
-        with translated("source"):
+        with translated("source"), answered():
             try:
                 answer: Mapping[str, Any] = self._s3.get_object(Key=key, ChecksumMode="ENABLED", **self._where)
             except ClientError as error:
@@ -157,7 +157,7 @@ class Source:
         return None
 
     def _pinned(self, key: str, identity: SourceIdentity, **what: Any) -> Mapping[str, Any]:
-        with translated("source"):
+        with translated("source"), answered():
             try:
                 answer: Mapping[str, Any] = self._s3.get_object(Key=key, **what, **_pin(identity), **self._where)
             except ClientError as error:

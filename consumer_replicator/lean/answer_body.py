@@ -26,6 +26,10 @@ class Body:
             self._begun = memoryview(bytes(begun))  # it outlives the connection's buffer
             self._finish(whole=True)
 
+    @property
+    def size(self) -> int:
+        return self._length
+
     def read(self, amt: int | None = None) -> bytes:
         """At most `amt` bytes, or all that are left; none at the end.
 

@@ -53,8 +53,8 @@ class LeanDynamoDB:
             return botocores(**parameters)  # type: ignore[no-any-return]
         reply = self._service.call(operation, request, fault=_checksum_fault)
         try:
-            answer: dict[str, Any] = json.loads(reply.content)
-        except ValueError as error:  # botocore would take it for an answer without a row
+            answer: dict[str, Any] = {**json.loads(reply.content)}
+        except (ValueError, TypeError, RecursionError) as error:  # botocore would take it for an answer without a row
             raise ResponseStreamingError(error=error) from error
         return answer | {"ResponseMetadata": reply.metadata}
 
@@ -115,6 +115,6 @@ def _tables(parameters: dict[str, Any]) -> list[Any]:
 def _checksum_fault(answer: Answer, content: bytes) -> BotoCoreError | None:
     """DynamoDB tells the CRC32 of every answer, and botocore asks again for what does not have it."""
     told = answer.headers.get("x-amz-crc32")
-    if told is None or int(told) == crc32(content):
+    if told is None or told == str(crc32(content)):
         return None
     return ChecksumError(checksum_type="crc32", expected_checksum=told, actual_checksum=str(crc32(content)))

@@ -25,6 +25,9 @@ from consumer_replicator.lean.pool import Pool
 from consumer_replicator.lean.request_body import Stream
 from consumer_replicator.lean.retry import Retries
 
+HELD_LIMIT = 64 * 1024**2
+"""Bytes of an answer that is no object; DynamoDB's stay below 16 MB, S3's far below."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -180,6 +183,10 @@ class Attempts:
 
 
 def _read(answer: Answer) -> bytes:
+    """:raises ResponseStreamingError: it breaks off, or says that it is too long to be held."""
+    if answer.body.size > HELD_LIMIT:
+        answer.body.close()
+        raise ResponseStreamingError(error=f"an answer of {answer.body.size} bytes, more than {HELD_LIMIT}")
     try:
         return answer.body.read()
     except IncompleteReadError as error:
