@@ -12,7 +12,8 @@ The truth table. Listed = an entry in scope and in the window; *young* = changed
     LIVE          same: current (force: stale); other, unknown:  extra; young row: left alone
                   stale; young entry or row: left alone
     FAILED        failed when its retry is due, or the entry is  extra; young row: left alone
-                  newer than the failure, or force; else retry-not-due; young entry: left alone
+                  newer than the failure, or force, or retry; else
+                  retry-not-due; young entry: left alone
     PENDING       unfinished when older than the lag objective,  extra; young row: left alone
                   else in-flight; young entry: left alone
     UPLOADING     unfinished when older than `unfinished_after`, extra; young row: left alone
@@ -137,6 +138,7 @@ class Rules:
     `now` is when the run began to read, not the time of each judgement: whatever changed since then is young, so that
     a page read earlier than a row cannot make drift. `since` is inclusive, `until` exclusive, both on LastModified.
     `confirm_delay`: how long a row DELETING waits by design. `force`: hint what is current, retry every failure now.
+    `retry`: the latter alone.
     """
 
     now: float
@@ -146,6 +148,7 @@ class Rules:
     since: float | None = None
     until: float | None = None
     force: bool = False
+    retry: bool = False
     first_retry_seconds: float = 3_600
     last_retry_seconds: float = 7 * 86_400
     unfinished_after: float = 86_400
@@ -245,7 +248,7 @@ def _listed(listed: Listed, row: Row | Unreadable | None, key: str, rules: Rules
 def _listed_with_row(listed: Listed, row: Row, key: str, rules: Rules) -> Finding:
     match row.state:
         case State.FAILED:
-            if rules.force or listed.last_modified > row.written_at or _retry_is_due(row, rules):
+            if rules.force or rules.retry or listed.last_modified > row.written_at or _retry_is_due(row, rules):
                 return Drift(DriftKind.FAILED, key, listed, row)
             return LeftAlone(key, listed, LeftReason.RETRY_NOT_DUE)
         case State.PENDING | State.UPLOADING | State.DELETING:

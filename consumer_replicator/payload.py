@@ -4,6 +4,7 @@
 {"prefix": ["2026/"], "dry_run": true}                 what a backfill of a prefix would do, cost and take
 {"prefix": "2026/", "objects_per_second": 50}          the backfill, paced
 {"since": "2026-11-24T06:00:00Z"}                      catch up after an outage
+{"retry": true}                                        the same, and what has failed is tried again at once
 {"run_id": "..."}                                      go on with a run that stopped
 {"run_id": "...", "stop": true}                        stop a run
 {"mode": "watermark"}                                  "everything the producer had before T is here"
@@ -31,7 +32,7 @@ from pydantic import (
 from consumer_replicator.hint import fits_a_key
 
 MAX_PREFIXES = 100
-COPYING = ("force", "max_objects", "objects_per_second")
+COPYING = ("force", "retry", "max_objects", "objects_per_second")
 VERIFYING = ("sample", "read_bytes", "repair")
 
 
@@ -59,6 +60,7 @@ type _Prefix = Annotated[str, AfterValidator(fits_a_key)]
 
 class Payload(BaseModel):
     """`since`, `until` bound LastModified, the first included, the second not. `objects_per_second` paces the hints.
+    `retry`: what has failed is tried again at once, however recently it was tried.
 
     Of `verify` alone: `sample` is the share of keys that are compared; `read_bytes` reads bodies where no checksum
     tells; `repair` has what is different copied again.
@@ -72,6 +74,7 @@ class Payload(BaseModel):
     until: AwareDatetime | None = None
     dry_run: bool = False
     force: bool = False
+    retry: bool = False
     max_objects: Annotated[int | None, Field(ge=1)] = None
     objects_per_second: Annotated[float | None, Field(gt=0, le=100_000)] = None
     sample: Annotated[float | None, Field(gt=0, le=1)] = None

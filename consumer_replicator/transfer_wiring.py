@@ -94,6 +94,7 @@ def rules(settings: TransferSettings, run: Run, now: float) -> Rules:
         since=run.payload.since_epoch,
         until=run.payload.until_epoch,
         force=run.payload.force,
+        retry=run.payload.retry,
         confirm_delay=settings.confirm_delay,
     )
 

@@ -197,6 +197,12 @@ def test_force_makes_every_failure_due_and_leaves_alone_what_is_under_way():
     assert short(judge(entry(modified=YOUNG), None, KEY, rules(force=True))) is YOUNG_
 
 
+def test_retry_makes_every_failure_due_and_nothing_else():
+    assert short(judge(entry(), row(State.FAILED, 1, attempts=9), KEY, rules(retry=True))) is FAILED
+    assert judge(entry(), row(), KEY, rules(retry=True)) == judge(entry(), row(), KEY, rules())
+    assert short(judge(entry(), row(UPLOADING, 60), KEY, rules(retry=True))) is IN_FLIGHT
+
+
 def test_an_object_that_outgrew_the_scope_is_drift_of_its_row_that_says_why():
     listed = entry(size=1_001)
     assert judge(listed, row(), KEY, rules()) == Drift(EXTRA, KEY, listed, row(), outgrown="too-large")

@@ -57,6 +57,7 @@ def test_a_dry_run_and_a_run_by_its_id_are_still_reconciles(document):
     [
         ({}, True),
         ({"run_id": "r"}, True),
+        ({"retry": True}, True),  # tries more again, and sees no less
         ({"mode": "reconcile", "force": True}, True),  # copies more, and sees no less
         ({"mode": "reconcile", "objects_per_second": 1}, True),
         ({"force": True}, False),  # a backfill notes no extras
@@ -160,9 +161,10 @@ def test_contradictions_are_told_at_once():
     ]
 
 
-@pytest.mark.parametrize("field", ["force", "max_objects", "objects_per_second"])
+@pytest.mark.parametrize("field", ["force", "retry", "max_objects", "objects_per_second"])
 def test_what_is_about_copying_has_no_meaning_for_a_verify(field):
-    assert problems({"mode": "verify", field: NARROWING[field]}) == [f"{field} has no meaning for a verify"]
+    value = (NARROWING | {"retry": True})[field]
+    assert problems({"mode": "verify", field: value}) == [f"{field} has no meaning for a verify"]
 
 
 @pytest.mark.parametrize("field", VERIFYING)

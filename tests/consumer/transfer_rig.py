@@ -114,6 +114,7 @@ class TransferRig(Rig):
             since=run.payload.since_epoch,
             until=run.payload.until_epoch,
             force=run.payload.force,
+            retry=run.payload.retry,
             confirm_delay=CONFIRM_DELAY,
         )
 

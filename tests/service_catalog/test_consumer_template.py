@@ -864,9 +864,10 @@ def test_a_backfill_is_a_dry_run_unless_it_is_told_otherwise():
     assert (choice["NextStep"], choice["StringEquals"]) == ("estimate", "true")
 
 
-def test_reconcile_now_is_what_the_schedule_does():
+def test_reconcile_now_is_what_the_schedule_does_and_retries_what_has_failed():
     payload = steps("ReconcileAction")["start"]["inputs"]["Payload"]
-    assert payload == STACK.properties("ReconcileSchedule")["Target"]["Input"]
+    scheduled = json.loads(STACK.properties("ReconcileSchedule")["Target"]["Input"])
+    assert json.loads(payload) == scheduled | {"retry": True}
     assert Payload.parse(json.loads(payload)).sees_everything
 
 
