@@ -40,10 +40,8 @@ def damaged(golden: bytes, seed: int, values: tuple[bytes, ...]) -> Iterator[byt
 
 def absurd_attributes() -> list[dict[str, Any]]:
     """What a value of DynamoDB may be, with something in it that no release has written."""
-    texts: list[dict[str, Any]] = [
-        {"S": text} for text in ("", "L", "-", "\x00", "\u202e", "9" * 400, "of a newer release")
-    ]
-    numbers: list[dict[str, Any]] = [{"N": text} for text in ("0", "-1", "1e400", "9" * 38, "1E-130", "-1E+125", "0.5")]
+    texts = ("", "L", "-", "\x00", "\u202e", "9" * 400, "of a newer release")
+    numbers = ("0", "-1", "1e400", "9" * 38, "1E-130", "-1E+125", "0.5")
     others: list[dict[str, Any]] = [
         {"NULL": True},
         {"BOOL": False},
