@@ -1,4 +1,4 @@
-"""The soak itself, for some seconds, with everything at fault but killed functions, whose messages take a minute more."""
+"""The soak itself, for some seconds and with all faults but killed functions, whose messages take a minute."""
 
 import pytest
 
