@@ -60,6 +60,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     replay.set_defaults(command=_replay)
 
+    redrive = commands.add_parser("redrive", help="puts a rule's dead letters on the consumer's objects queue")
+    redrive.add_argument("--from-url", required=True, metavar="URL", help="of the queue of undelivered events")
+    redrive.add_argument("--queue-url", required=True, help="of the consumer's objects queue")
+    redrive.add_argument("--profile", help="AWS profile that may send to the objects queue")
+    redrive.add_argument(
+        "--from-profile", metavar="PROFILE", help="AWS profile that may receive and delete the letters, if another"
+    )
+    redrive.set_defaults(command=_redrive)
+
     pattern = commands.add_parser("pattern", help="prints the EventBridge pattern of a scope")
     pattern.add_argument("--bucket", required=True)
     pattern.add_argument("--account", required=True)
@@ -68,9 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     pattern.add_argument("--exclude", action="append", default=[], help="a prefix, or * and a suffix; may be repeated")
     pattern.set_defaults(command=_pattern)
 
-    for command in (switch_on, replay, pattern):
+    for command in (switch_on, replay, redrive, pattern):
         command.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    for command in (switch_on, replay):
+    for command in (switch_on, replay, redrive):
         command.add_argument("--region", help="AWS Region")
     return parser
 
@@ -112,6 +121,24 @@ def _replay(options: argparse.Namespace) -> int:
             print(f"{done:,} of {len(keys):,}", file=sys.stderr)
     _report(len(keys) - len(not_sent), not_sent, source, as_json=options.json)
     return 1 if not_sent else 0
+
+
+def _redrive(options: argparse.Namespace) -> int:
+    from producer_events.redrive import Kept, redrive  # noqa: PLC0415 boto3 only where AWS is called
+
+    letters = _session(options.from_profile or options.profile, options.region).client("sqs")
+    sqs = _session(options.profile, options.region).client("sqs")
+    ends = list(redrive(letters, options.from_url, sqs, options.queue_url))
+    kept = [end for end in ends if isinstance(end, Kept)]
+    if options.json:
+        _print_json(
+            {"redriven": len(ends) - len(kept), "kept": [{"id": end.message_id, "why": end.why} for end in kept]}
+        )
+    else:
+        for end in kept:
+            print(f"kept: {end.message_id}: {end.why}")
+        print(f"{len(ends) - len(kept):,} redriven, {len(kept):,} kept.")
+    return 1 if kept else 0
 
 
 def _report(sent: int, not_sent: "list[NotSent]", source: "Source", *, as_json: bool) -> None:

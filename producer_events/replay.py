@@ -113,8 +113,8 @@ def replay(
                 bodies[position] = body(event)
             except (BadEvent, _NotThere) as fault:
                 yield NotSent(key, str(fault))
-        for position, end in _send(sqs, queue_url, bodies, pause).items():
-            yield Sent(batch[position], end.message_id) if isinstance(end, _Accepted) else NotSent(batch[position], end)
+        for position, end in send(sqs, queue_url, bodies, pause).items():
+            yield Sent(batch[position], end.message_id) if isinstance(end, Accepted) else NotSent(batch[position], end)
 
 
 class _NotThere(Exception):
@@ -132,15 +132,15 @@ def _about(s3: "S3Client", source: Source, key: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Accepted:
+class Accepted:
     message_id: str
 
 
-def _send(
+def send(
     sqs: "SQSClient", queue_url: str, bodies: dict[int, str], pause: Callable[[float], None]
-) -> dict[int, _Accepted | str]:
+) -> dict[int, Accepted | str]:
     """Position -> accepted, or why not. What failed on the queue's side is sent again, a sender's fault is not."""
-    ends: dict[int, _Accepted | str] = {}
+    ends: dict[int, Accepted | str] = {}
     waiting = dict(bodies)
     for attempt in range(ATTEMPTS):
         if not waiting:
@@ -153,10 +153,10 @@ def _send(
     return ends
 
 
-def _send_once(sqs: "SQSClient", queue_url: str, bodies: dict[int, str]) -> dict[int, tuple[_Accepted | str, bool]]:
+def _send_once(sqs: "SQSClient", queue_url: str, bodies: dict[int, str]) -> dict[int, tuple[Accepted | str, bool]]:
     """Position -> (accepted or why not, whether to send it again)."""
     # Whatever the answer does not mention was perhaps not taken; a message too many does no harm.
-    answers: dict[int, tuple[_Accepted | str, bool]] = dict.fromkeys(bodies, ("the queue did not answer for it", True))
+    answers: dict[int, tuple[Accepted | str, bool]] = dict.fromkeys(bodies, ("the queue did not answer for it", True))
     try:
         answer = sqs.send_message_batch(
             QueueUrl=queue_url,
@@ -165,7 +165,7 @@ def _send_once(sqs: "SQSClient", queue_url: str, bodies: dict[int, str]) -> dict
     except (BotoCoreError, ClientError) as error:
         return dict.fromkeys(bodies, (_in_words(error), True))
     for accepted in answer.get("Successful", []):
-        answers[int(accepted["Id"])] = (_Accepted(accepted["MessageId"]), False)
+        answers[int(accepted["Id"])] = (Accepted(accepted["MessageId"]), False)
     for refused in answer.get("Failed", []):
         why = f"{refused['Code']}: {refused.get('Message', '')}".rstrip(": ")
         answers[int(refused["Id"])] = (why, not refused["SenderFault"])
