@@ -24,7 +24,6 @@ from consumer_replicator.row_item import (
     UPLOAD_ID,
     WRITTEN_AT,
     address,
-    done_ranges,
     from_item,
     moment,
     to_item,
@@ -142,8 +141,8 @@ class Manifest:
             {f":{name}": value for name, value in changes.items()} | {":read": {"N": str(before.generation)}},
         )
 
-    def add_range(self, key: str, upload_id: str, number: int) -> frozenset[int]:
-        """Adds one range to the finished ones, and says which they are now. May be repeated.
+    def add_range(self, key: str, upload_id: str, number: int) -> int:
+        """Adds one range to the finished ones, and says how many they are now. May be repeated.
 
         :raises RowMoved: the row does not name this upload any more.
         :raises HydrationError: everything else.
@@ -152,7 +151,7 @@ class Manifest:
         answer = self._update(
             key, f"ADD {DONE_RANGES} :range", f"{UPLOAD_ID} = :upload", values, ReturnValues="ALL_NEW"
         )
-        return done_ranges(answer["Attributes"])
+        return len(answer["Attributes"][DONE_RANGES]["NS"])
 
     def mark_sent(self, key: str, upload_id: str, now: float) -> None:
         """Remembers that all ranges of this upload have been sent.

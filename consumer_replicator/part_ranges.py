@@ -77,7 +77,7 @@ class PartRanges:
             done = self._manifest.add_range(hint.key, upload.id, number)
         except RowMoved:
             return Skipped(SkipReason.UPLOAD_GONE)
-        if len(done) >= upload.cut.ranges:
+        if done >= upload.cut.ranges:
             self._queue.send_plain(hint.key, hint.event_id)
         retries = sum(part.retries for part in uploaded)
         return RangeCopied(number, sum(part.size for part in uploaded), len(uploaded), retries)
@@ -100,7 +100,8 @@ class PartRanges:
 
     def _left(self, key: str, upload: Upload, wanted: list[Part]) -> list[Part]:
         """Those that the upload does not have yet: whatever it has was read from the one object it is made from."""
-        there = {(part.number, part.size) for part in self._replica.list_parts(key, upload.id)}
+        among = range(wanted[0].number, wanted[-1].number + 1)
+        there = {(part.number, part.size) for part in self._replica.list_parts(key, upload.id, among)}
         return [part for part in wanted if (part.number, part.size) not in there]
 
     # -- ranges that have to wait -------------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ class PartRanges:
         """Another invocation carries it. Having had no room uses up no try: in the last one it is sent anew."""
         if not self._rows.is_last_try(hint):
             return Deferred()
-        self._queue.send_ranges(hint.key, hint.event_id, part_range.upload_id, [part_range.number])
+        self._queue.send_ranges(hint.key, hint.event_id, part_range.upload_id, {part_range.number: 0})
         return Deferred(sent_again=True)
 
 

@@ -49,10 +49,16 @@ class Queue:
         """A hint that the key may have changed. `resend`: an upload whose missing ranges must be sent again."""
         self._send(PlainHint(bucket=self._bucket, key=key, id=event_id, resend=resend), 0)
 
-    def send_ranges(self, key: str, event_id: str, upload_id: str, numbers: Iterable[int]) -> None:
-        """A hint for each of these ranges of one upload, in a group of its own: one large object starves nobody."""
-        hints = (RangeHint(self._bucket, key, event_id, upload=upload_id, range=number) for number in numbers)
-        self.send_hints(hints, f"upload-{sha256(upload_id.encode()).hexdigest()[:32]}")
+    def send_ranges(self, key: str, event_id: str, upload_id: str, delays: Mapping[int, float]) -> None:
+        """A hint for each of these ranges of one upload, in a group of its own: one large object starves nobody.
+
+        `delays`: seconds by the number of the range.
+        """
+        hints = (
+            (RangeHint(self._bucket, key, event_id, upload=upload_id, range=number), delay)
+            for number, delay in delays.items()
+        )
+        self._send_many(hints, f"upload-{sha256(upload_id.encode()).hexdigest()[:32]}")
 
     def send_confirm(self, key: str, event_id: str, tombstone: int, delay: float) -> None:
         """A hint to carry out the delete that the row's generation `tombstone` announces, `delay` seconds from now.
@@ -71,11 +77,14 @@ class Queue:
 
         :raises HydrationError: `throttled`, when SQS keeps refusing some of them.
         """
-        seconds = whole_seconds(delay)
+        self._send_many(((hint, delay) for hint in hints), group)
+
+    def _send_many(self, hints: Iterable[tuple[OwnHint, float]], group: str) -> None:
         for some in batched(hints, BATCH_LIMIT):
             entries: list[dict[str, Any]] = [
-                {"Id": str(n), "MessageBody": to_body(hint), "DelaySeconds": seconds, "MessageGroupId": group}
-                for n, hint in enumerate(some)
+                {"Id": str(n), "MessageBody": to_body(hint), "MessageGroupId": group}
+                | {"DelaySeconds": whole_seconds(delay)}
+                for n, (hint, delay) in enumerate(some)
             ]
             for _ in range(SEND_ROUNDS):
                 with translated("queue"):

@@ -24,11 +24,14 @@ from consumer_replicator.carried import (
 from consumer_replicator.checksum import COMPOSITE, FULL_OBJECT, Checksum, Running
 from consumer_replicator.errors import HydrationError, ReplicaMoved
 from consumer_replicator.identity import NO_VERSION
+from consumer_replicator.parts import MAX_PARTS
 from consumer_replicator.plan import ReplicaSeen
 from consumer_replicator.row import ReplicaVersion
 
 EXPIRES = "s3-hydration-expires"
 NO_UPLOAD = frozenset({"NoSuchUpload", "404"})
+ALL_PARTS = range(1, MAX_PARTS + 1)
+PARTS_A_PAGE = 1_000
 UPLOAD_MOVED = frozenset({"NoSuchUpload", "InvalidPart"})
 
 
@@ -172,8 +175,8 @@ class Replica:
         with answered():
             return UploadedPart(number, _size(body), answer["ETag"], known)
 
-    def list_parts(self, key: str, upload_id: str) -> list[UploadedPart]:
-        """The parts that an upload has, in the order of their numbers.
+    def list_parts(self, key: str, upload_id: str, among: range = ALL_PARTS) -> list[UploadedPart]:
+        """The parts that an upload has, in the order of their numbers; of these numbers alone.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html
 
@@ -182,11 +185,13 @@ class Replica:
         """
         found: list[UploadedPart] = []
         request: dict[str, Any] = {"Key": key, "UploadId": upload_id, **self._where}
+        if among != ALL_PARTS:
+            request |= {"PartNumberMarker": among.start - 1, "MaxParts": min(len(among), PARTS_A_PAGE)}
         while True:
             with self._conditional():
                 answer = self._s3.list_parts(**request)
-            found += [_uploaded(part) for part in answer.get("Parts", [])]
-            if not answer.get("IsTruncated"):
+            found += [_uploaded(part) for part in answer.get("Parts", []) if part["PartNumber"] in among]
+            if not answer.get("IsTruncated") or answer["NextPartNumberMarker"] >= among.stop - 1:
                 return found
             request["PartNumberMarker"] = answer["NextPartNumberMarker"]
 

@@ -149,13 +149,8 @@ def _upload(item: Item) -> Upload:
         type=facts["f"]["S"],
         tags=_text(facts, "t") or "",
         sent_at=float(item[SENT_AT]["N"]) if SENT_AT in item else None,
-        done=done_ranges(item),
+        done=frozenset(map(int, item[DONE_RANGES]["NS"])) if DONE_RANGES in item else frozenset(),
     )
-
-
-def done_ranges(item: Item) -> frozenset[int]:
-    """The finished ranges of the upload that an item tells of."""
-    return frozenset(map(int, item[DONE_RANGES]["NS"])) if DONE_RANGES in item else frozenset()
 
 
 def _text(item: Item, name: str) -> str | None:

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.parts import DEFAULT_PART_BYTES, GIB, LEAST_RANGE_BYTES, Cut, range_parts
@@ -17,8 +18,10 @@ SURE_SHARE = 1 / 3
 DEFAULT_THRESHOLD_BYTES = 5 * GIB
 RANGE_SECONDS = 60.0
 """What a range takes at full bandwidth, at most: a killed function loses a minute."""
-TURN_SECONDS = 120.0
-"""What the ranges that one invocation begins take at full bandwidth: then its place is free for others."""
+TURN_SECONDS = 60.0
+"""What the ranges that one invocation takes on take at full bandwidth, at most: then its place is free for others."""
+STARTERS = 50
+"""Functions that begin on an upload one after the other: as many as the template lets work at once by default."""
 FRESH_SECONDS = 5.0
 
 
@@ -50,13 +53,15 @@ class Time:
 class Splitting:
     """`threshold` in bytes: above it objects are split; 0: above 5 GiB. `bandwidth` in bytes per second.
 
-    `small`: up to so many bytes never wait for another invocation. `least_range` in bytes.
+    `small`: up to so many bytes never wait for another invocation. `least_range` in bytes. `stagger`: seconds over
+    which the ranges of an upload begin to be seen.
     """
 
     threshold: int = 0
     bandwidth: float = VPC_BYTES_PER_SECOND
     small: int = DEFAULT_PART_BYTES
     least_range: int = LEAST_RANGE_BYTES
+    stagger: float = TURN_SECONDS
 
     def sure(self, seconds: float) -> int:
         """Bytes that are surely carried in so many seconds."""
@@ -81,14 +86,16 @@ class Splitting:
 
     def turn(self, sizes: Sequence[int], time: Time) -> int:
         """How many ranges of these sizes, in this order, one invocation takes on: at least one where there is one."""
-        room = min(TURN_SECONDS * self.bandwidth, self.sure(time.whole))
-        taken = 0
-        for size in sizes:
-            if room <= 0:
-                break
-            room -= size
-            taken += 1
-        return taken
+        least = next(filter(None, sizes), 0)
+        room = max(least, min(int(TURN_SECONDS * self.bandwidth), self.sure(time.whole)))
+        return sum(together <= room for together in accumulate(sizes))
+
+    def delay(self, place: int) -> int:
+        """Whole seconds until the range in this place (from 0) of an upload is to be seen.
+
+        Functions that all began at once would all be occupied at once, and live events find none free for a turn.
+        """
+        return int(min(place / STARTERS, 1.0) * self.stagger)
 
     def has_room(self, size: int, time: Time) -> bool:
         """Whether a range of `size` bytes may be begun now. In a fresh invocation always: no other has more time."""

@@ -13,7 +13,7 @@ import itertools
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -236,7 +236,9 @@ class World:
         records: list[dict[str, Any]] = []
         with self.lock:
             for message in self.queues[queue]:
-                if message.visible_at <= self.now and len(records) < limit:
+                if len(records) == limit:
+                    break
+                if message.visible_at <= self.now:
                     message.receive_count += 1
                     message.visible_at = self.now + visibility
                     attributes = {"ApproximateReceiveCount": str(message.receive_count)}
@@ -246,7 +248,19 @@ class World:
 
     def acknowledge(self, ids: set[str], queue: str = QUEUE) -> None:
         with self.lock:
-            self.queues[queue] = deque(message for message in self.queues[queue] if message.id not in ids)
+            for place in reversed(self._places(ids, queue)):
+                del self.queues[queue][place]
+
+    def _places(self, ids: Collection[str], queue: str) -> list[int]:
+        """Where these messages are, from the front: what was just received is not far behind it."""
+        left, places = set(ids), []
+        for place, message in enumerate(self.queues[queue]):
+            if not left:
+                break
+            if message.id in left:
+                left.remove(message.id)
+                places.append(place)
+        return places
 
 
 class _Client:
@@ -495,12 +509,15 @@ class FakeS3(_Client):
         UploadId: str,  # noqa: N803
         ExpectedBucketOwner: str,  # noqa: N803
         PartNumberMarker: int = 0,  # noqa: N803
+        MaxParts: int = 1_000,  # noqa: N803
     ) -> dict[str, Any]:
+        assert 1 <= MaxParts <= 1_000
+
         def act() -> dict[str, Any]:
             bucket = self._bucket("ListParts", Bucket, ExpectedBucketOwner)
             upload = _upload(bucket, "ListParts", UploadId)
             numbers = sorted(number for number in upload["parts"] if number > PartNumberMarker)
-            page = numbers[: self.world.page_keys]
+            page = numbers[: min(MaxParts, self.world.page_keys)]
             listed = [upload["parts"][number].listed(number) for number in page]
             answer: dict[str, Any] = {"IsTruncated": len(page) < len(numbers), **({"Parts": listed} if listed else {})}
             return answer | ({"NextPartNumberMarker": page[-1]} if answer["IsTruncated"] else {})
@@ -914,8 +931,8 @@ def _updated(item: dict[str, Any], expression: str, values: dict[str, Any]) -> d
     action, _, rest = expression.partition(" ")
     if action == "ADD":
         name, added = rest.split(" ")
-        numbers = set(item.get(name, {"NS": []})["NS"]) | set(values[added]["NS"])
-        return {name: {"NS": sorted(numbers, key=int)}}
+        had = item.get(name, {"NS": []})["NS"]
+        return {name: {"NS": [*had, *(number for number in values[added]["NS"] if number not in had)]}}
     if action == "SET":
         pairs = (change.split(" = ") for change in rest.split(", "))
         return {name: values[value] for name, value in pairs}
@@ -977,9 +994,9 @@ class FakeSqs(_Client):
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
         def act() -> dict[str, Any]:
             delays = {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in Entries}
-            for message in self.world.queues[QueueUrl]:
-                if message.id in delays:
-                    message.visible_at = self.world.now + delays[message.id]
+            for place in self.world._places(delays, QueueUrl):
+                message = self.world.queues[QueueUrl][place]
+                message.visible_at = self.world.now + delays[message.id]
             return {"Successful": [], "Failed": []}
 
         return self._step("ChangeMessageVisibility", None, act)

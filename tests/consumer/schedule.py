@@ -6,8 +6,9 @@ prints its schedule.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from typing import Self
 
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import HydrationError
@@ -23,7 +24,7 @@ STEPS = 1_500
 PART = 4
 BIG, SMALL = 2 * PART, 3
 """Bytes: two ranges of one part each, and what goes whole."""
-SPLITTING = Splitting(threshold=BIG - 1, bandwidth=1e12, small=0, least_range=PART)
+SPLITTING = Splitting(threshold=BIG - 1, bandwidth=1e12, small=0, least_range=PART, stagger=0)
 LOST = {
     "PutObject": ("PreconditionFailed", 412),
     "DeleteObject": ("PreconditionFailed", 412),
@@ -43,6 +44,15 @@ class InLine:
         except Exception as error:  # noqa: BLE001 - as a pool does
             future.set_exception(error)
         return future
+
+    def map[A, T](self, act: Callable[[A], T], each: Iterable[A]) -> Iterator[T]:
+        return map(act, each)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
 
 
 class Schedule:

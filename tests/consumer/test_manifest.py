@@ -300,7 +300,7 @@ def test_a_range_is_added_while_the_row_names_its_upload_whatever_its_generation
     values = {":range": {"NS": ["3"]}, ":upload": {"S": "u-1"}}
     request = update_request("ADD d :range", "u = :upload", values, ReturnValues="ALL_NEW")
     stubber.add_response("update_item", {"Attributes": {"d": {"NS": ["1", "3"]}}}, request)
-    assert manifest.add_range("k", "u-1", 3) == {1, 3}
+    assert manifest.add_range("k", "u-1", 3) == 2
 
 
 def test_that_ranges_were_sent_is_noted_while_the_row_names_their_upload(stub):
@@ -338,11 +338,11 @@ def test_a_refused_update_says_why(stub, update, code, status, expected):
 
 def test_ranges_are_added_side_by_side_and_twice_and_survive_a_touch(manifest):
     manifest.write("k", None, replace(UPLOADING, generation=3))
-    assert manifest.add_range("k", "u-1", 2) == {2}
+    assert manifest.add_range("k", "u-1", 2) == 1
     manifest.touch("k", UPLOADING, TOUCHED)
     manifest.mark_sent("k", "u-1", NOW)
-    assert manifest.add_range("k", "u-1", 1) == {1, 2}
-    assert manifest.add_range("k", "u-1", 2) == {1, 2}
+    assert manifest.add_range("k", "u-1", 1) == 2
+    assert manifest.add_range("k", "u-1", 2) == 2
     expected = replace(UPLOAD, done=frozenset({1, 2}), sent_at=NOW)
     assert manifest.read("k") == replace(TOUCHED, written_at=NOW + 5.124, tags="", upload=expected)
 

@@ -60,6 +60,13 @@ def begun(rig: Rig, ranges: int, key: str = "k") -> None:
     rig.upload(key, bytes(range(97, 97 + 2 * PART * ranges)))
     (outcome,) = [each.outcome for each in rig.run(SECONDS)]
     assert outcome == UploadStarted(2 * PART * ranges, 2 * ranges, ranges)
+    show_all(rig.world)
+
+
+def show_all(world: World) -> None:
+    """Whatever is delayed is visible."""
+    for message in world.queues[QUEUE]:
+        message.visible_at = world.now
 
 
 def numbers(world: World) -> list[int]:
@@ -147,6 +154,7 @@ def test_a_range_is_not_begun_where_the_time_that_is_left_may_not_do(world: Worl
     rig.copier._pool = InLine()  # type: ignore[assignment]
     rig.upload("k", b"aaaabbbb")
     rig.run(SECONDS)
+    show_all(world)
     assert numbers(world) == [1, 2]
     done = invoke(rig, Clock(world, UploadPart=SECONDS * 2 / 3).deadline())
     assert [each.outcome for each in done] == [RangeCopied(1, PART, 1), Deferred()]
@@ -209,8 +217,6 @@ class Interrupted:
 def test_a_function_that_is_killed_costs_its_range_alone(rig: Rig, world: World):
     begun(rig, 3)
     world.receive(1)  # and is never heard of again
-    for message in world.queues[QUEUE]:
-        message.visible_at = max(message.visible_at, world.now)
     for _ in range(20):
         invoke(rig, Clock(world).deadline())
     assert rig.row("k").upload.done == {2, 3}

@@ -241,9 +241,11 @@ def test_ranges_are_sent_ten_a_request_in_the_group_of_their_upload(stub):
         for entry in request["Entries"]:
             entry["MessageGroupId"] = f"upload-{sha256(b'u' * 300).hexdigest()[:32]}"
             assert len(entry["MessageGroupId"]) <= 128
+        for number, entry in zip(numbers, request["Entries"], strict=True):
+            entry["DelaySeconds"] = -(-number // 2)
         answer = {"Successful": sent(len(numbers)), "Failed": []}
         stubber.add_response("send_message_batch", answer, request)
-    queue.send_ranges("k", "e-1", "u" * 300, range(1, 13))
+    queue.send_ranges("k", "e-1", "u" * 300, {number: number / 2 for number in range(1, 13)})
 
 
 def test_a_plain_hint_may_name_an_upload_whose_ranges_are_missing(stub):

@@ -422,6 +422,24 @@ def test_parts_are_listed_page_by_page_with_their_checksums(stub):
     ]
 
 
+def test_only_the_parts_that_are_asked_for_are_listed_in_one_request(stub):
+    """S3 answers the first so many after the marker: parts that are missing make room for those beyond."""
+    replica, stubber = stub
+    listed = [{"PartNumber": n, "Size": n, "ETag": f'"p{n}"', "ChecksumCRC32": "AAAA"} for n in (11, 13, 14)]
+    answer = {"IsTruncated": True, "NextPartNumberMarker": 14, "Parts": listed}
+    request = {**KEY, "UploadId": "u1", "PartNumberMarker": 10, "MaxParts": 3}
+    stubber.add_response("list_parts", answer, request)
+    assert [part.number for part in replica.list_parts("a key", "u1", range(11, 14))] == [11, 13]
+
+
+def test_more_parts_than_a_page_has_are_asked_for_page_by_page(stub):
+    replica, stubber = stub
+    request = {**KEY, "UploadId": "u1", "PartNumberMarker": 0, "MaxParts": 1000}
+    stubber.add_response("list_parts", {"IsTruncated": True, "NextPartNumberMarker": 1000}, request)
+    stubber.add_response("list_parts", {"IsTruncated": False}, {**request, "PartNumberMarker": 1000})
+    assert replica.list_parts("a key", "u1", range(1, 1200)) == []
+
+
 def test_an_upload_without_parts_lists_none(stub):
     replica, stubber = stub
     stubber.add_response("list_parts", {"IsTruncated": False})

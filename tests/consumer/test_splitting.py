@@ -76,18 +76,23 @@ def test_ranges_are_cut_for_fresh_invocations_whatever_is_left_of_this_one(size,
     [
         ([], 0),
         ([0] * 10, 10),  # done already, or obsolete: they cost nothing
-        ([512 * MIB] * 10, 10),
-        ([2 * GIB] * 10, 5),
-        ([5 * GIB] * 10, 2),
-        ([400 * GIB, 0, 1], 1),
+        ([512 * MIB] * 10, 8),
+        ([2 * GIB] * 10, 2),
+        ([5 * GIB] * 10, 1),
+        ([0, 0, 400 * GIB, 0, 1], 4),
     ],
 )
-def test_an_invocation_takes_on_two_minutes_of_ranges_and_at_least_one(sizes, taken):
+def test_an_invocation_takes_on_a_minute_of_ranges_and_at_least_one(sizes, taken):
     assert DEFAULT.turn(sizes, FRESH) == taken
 
 
 def test_a_short_function_takes_on_no_more_than_it_surely_carries():
-    assert DEFAULT.turn([512 * MIB] * 10, Time(48, 48)) == 3
+    assert DEFAULT.turn([512 * MIB] * 10, Time(48, 48)) == 2
+
+
+@pytest.mark.parametrize(("place", "seconds"), [(0, 0), (1, 1), (25, 30), (50, 60), (51, 60), (9_999, 60)])
+def test_ranges_begin_to_be_seen_one_after_the_other_over_a_turn(place, seconds):
+    assert DEFAULT.delay(place) == seconds
 
 
 def test_a_range_is_begun_where_its_time_is_left_or_where_no_invocation_would_have_more():
