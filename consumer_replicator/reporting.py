@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from consumer_replicator.comparison import Answer
@@ -74,7 +75,11 @@ class Reporting:
 
         made = report.build(self.facts(run, states, settled, watermark=watermark, swept=swept))
         summaries = self._runs.summaries(PREVIOUS_RUNS + 1)
-        previous = [PreviousRun.model_validate(summary) for summary in summaries if summary["id"] != run.id]
+        previous = []
+        for summary in summaries:
+            with suppress(ValueError):  # of another release: a comparison less
+                previous.append(PreviousRun.model_validate(summary))
+        previous = [each for each in previous if each.id != run.id]
         written = Written(
             json=self._files.write_report(run.id, "report.json", report.to_json(made)),
             page=self._files.write_report(run.id, "report.html", report_page.page(made, previous[:PREVIOUS_RUNS])),

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from consumer_replicator import checksum
-from consumer_replicator.aws_errors import translated
+from consumer_replicator.aws_errors import answered, translated
 from consumer_replicator.drift_record import DriftRecord
 from consumer_replicator.run import RangeState
 from producer_events.scope import RESERVED_PREFIXES
 
 ROOT = RESERVED_PREFIXES[0]
+NOT_OURS = (-1, -1, "")
 CONTENT_TYPES = {"json": "application/json", "html": "text/html; charset=utf-8", "jsonl": "application/x-ndjson"}
 
 
@@ -37,14 +38,15 @@ class RunFiles:
         folder = f"{ROOT}runs/{run_id}/drift/"
         states = {state.number: state for state in ranges}
         for key in self._keys(folder) if states else ():
-            number, chunk, writer = _named(key.removeprefix(folder))
+            number, chunk, writer = _named(key.removeprefix(folder)) or NOT_OURS
             state = states.get(number)
             if state is None or chunk >= state.chunks or writer != state.writer_of(chunk):
                 continue
             with translated("replica"):
                 body = self._s3.get_object(Key=key, **self._where)["Body"].read()
-            for line in body.decode().splitlines():
-                yield DriftRecord.from_line(line)
+            with answered():
+                records = [DriftRecord.from_line(line) for line in body.decode().splitlines()]
+            yield from records
 
     def write_report(self, run_id: str, name: str, text: str) -> str:
         """The report as `report.json` or `report.html`; answers with its s3:// address."""
@@ -56,7 +58,8 @@ class RunFiles:
         """The report as it was written, as JSON."""
         with translated("replica"):
             body = self._s3.get_object(Key=_report(run_id, "report.json"), **self._where)["Body"].read()
-        report: dict[str, Any] = json.loads(body)
+        with answered():
+            report: dict[str, Any] = json.loads(body)
         return report
 
     def report_address(self, run_id: str) -> dict[str, str]:
@@ -86,10 +89,11 @@ class RunFiles:
             request["ContinuationToken"] = answer["NextContinuationToken"]
 
 
-def _named(name: str) -> tuple[int, int, str]:
-    """Range, chunk and writer of a drift file; releases before 0.5 named no writer."""
-    number, chunk, *writer = name.removesuffix(".jsonl").split("-", 2)
-    return int(number), int(chunk), "".join(writer)
+def _named(name: str) -> tuple[int, int, str] | None:
+    """Range, chunk and writer of a drift file; releases before 0.5 named no writer. None: it is no drift file."""
+    number, _, rest = name.removesuffix(".jsonl").partition("-")
+    chunk, _, writer = rest.partition("-")
+    return (int(number), int(chunk), writer) if number.isdecimal() and chunk.isdecimal() else None
 
 
 def _report(run_id: str, name: str) -> str:

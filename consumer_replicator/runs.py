@@ -10,13 +10,15 @@ Everything expires after `keep_days` but boundaries and watermark.
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from consumer_replicator.aws_errors import code_of, translated
-from consumer_replicator.errors import RowMoved
+from consumer_replicator.aws_errors import MALFORMED, code_of, translated
+from consumer_replicator.errors import HydrationError, RowMoved
+from consumer_replicator.hint import fits_a_key
 from consumer_replicator.key_ranges import KeyRange, KeySample
 from consumer_replicator.payload import Payload
 from consumer_replicator.run import Phase, RangeState, Run, WholeRun
@@ -40,7 +42,8 @@ class Runs:
 
     def read(self, run_id: str) -> Run | None:
         item = self._get(f"run#{run_id}", "run")
-        return None if item is None else _run(run_id, item)
+        with _read("run"):
+            return None if item is None else _run(run_id, item)
 
     def write(self, run: Run) -> Run:
         """Writes a run whose version is one above the stored one.
@@ -80,14 +83,16 @@ class Runs:
         while True:
             with translated("manifest"):
                 answer = self._dynamodb.query(**request)
-            states += [_range(item) for item in answer["Items"]]
+            with _read("range"):
+                states += [_range(item) for item in answer["Items"]]
             if "LastEvaluatedKey" not in answer:
                 return [state for state in states if state.number >= run.first_range]
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def read_range(self, run_id: str, number: int) -> RangeState | None:
         item = self._get(f"run#{run_id}", _range_key(number))
-        return None if item is None else _range({**item, "sk": {"S": _range_key(number)}})
+        with _read("range"):
+            return None if item is None else _range({**item, "sk": {"S": _range_key(number)}})
 
     def checkpoint(self, run: Run, state: RangeState) -> None:
         """Writes a range whose `chunks` is one above the stored one (0: a new range).
@@ -112,7 +117,8 @@ class Runs:
     def boundaries(self) -> list[str] | None:
         """Keys that cut the key space into even parts, as the last whole run found them; None: there was none yet."""
         item = self._get("boundaries", "boundaries")
-        return list(json.loads(item["b"]["S"])) if item else None
+        with _read("list of boundaries"):
+            return [fits_a_key(key) for key in json.loads(item["b"]["S"])] if item else None
 
     def remember_boundaries(self, keys: list[str]) -> None:
         if len(keys) > MAX_BOUNDARIES:
@@ -122,13 +128,14 @@ class Runs:
     def last_whole(self) -> WholeRun | None:
         """The last run that looked at everything; None: there was none yet."""
         item = self._get("boundaries", "listed")
-        return WholeRun(int(item["n"]["N"]), _number(item, "st")) if item else None
+        with _read("last whole run"):
+            return WholeRun(int(item["n"]["N"]), _number(item, "st")) if item else None
 
     def remember_whole(self, whole: WholeRun) -> None:
         self._put("boundaries", "listed", {"n": whole.listed, "st": whole.started}, before=None)
 
     def summaries(self, limit: int) -> list[dict[str, Any]]:
-        """What the last finished runs left for comparison, the last started first."""
+        """What the last finished runs left for comparison, the last started first, but for what cannot be read."""
         with translated("manifest"):
             answer = self._dynamodb.query(
                 TableName=self._table,
@@ -137,7 +144,11 @@ class Runs:
                 ScanIndexForward=False,
                 Limit=limit,
             )
-        return [json.loads(item["su"]["S"]) for item in answer["Items"]]
+        summaries = []
+        for item in answer["Items"]:
+            with suppress(*MALFORMED):
+                summaries.append({**json.loads(item["su"]["S"])})
+        return summaries
 
     def summarise(self, run: Run, summary: Mapping[str, Any]) -> None:
         """By its start, since an operator's run id may sort anywhere."""
@@ -146,7 +157,8 @@ class Runs:
 
     def watermark(self) -> Watermark:
         item = self._get("watermark", "watermark")
-        return Watermark(**json.loads(item["w"]["S"])) if item else Watermark()
+        with _read("watermark"):
+            return Watermark(**json.loads(item["w"]["S"])) if item else Watermark()
 
     def write_watermark(self, watermark: Watermark) -> None:
         """:raises RowMoved: somebody else moved it meanwhile."""
@@ -156,7 +168,8 @@ class Runs:
     def failures_since(self) -> float | None:
         """When the latest object failed for good that no proof covers; None: there is none."""
         item = self._get("watermark", "failures")
-        return float(item["f"]["N"]) if item and "f" in item else None
+        with _read("time of the latest failure"):
+            return float(item["f"]["N"]) if item and "f" in item else None
 
     def forget_failures(self, since: float) -> None:
         """A whole run found none of them any more. One that was noted meanwhile stays."""
@@ -203,6 +216,15 @@ class Runs:
                 if code_of(error) == "ConditionalCheckFailedException":
                     raise RowMoved(words) from error
                 raise
+
+
+@contextmanager
+def _read(what: str) -> Iterator[None]:
+    """Raises `bad-row` where an item is damaged, or of a newer release."""
+    try:
+        yield
+    except MALFORMED as error:
+        raise HydrationError("bad-row", f"The {what} in the manifest cannot be read: {error!r:.100}.") from error
 
 
 def _range_key(number: int) -> str:

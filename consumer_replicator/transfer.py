@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from consumer_replicator import breaker, key_ranges
+from consumer_replicator.aws_errors import answered
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.drift_record import DriftRecord
 from consumer_replicator.errors import ErrorClass, HydrationError, RowMoved
@@ -340,13 +341,17 @@ class Transfer:
     def _outcome(self, run: Run) -> Mapping[str, Any]:
         try:
             made = self._parts.files.read_report(run.id)
+            with answered():
+                return _outcome(made) | self._parts.files.report_address(run.id)
         except HydrationError as error:
             return {"verdict": f"The report cannot be read: {error}"}
-        plan = {"plan": made["plan"]} if made.get("plan") else {}
-        where = self._parts.files.report_address(run.id)
-        drift = {each["kind"]: each["objects"] for each in made["drift"]["kinds"]}
-        parts = {name: made[name] for name in ("books", "extras", "proofs", "verification") if made.get(name)}
-        return {"verdict": made["verdict"]["headline"], **parts, "drift": drift, **plan, **where}
+
+
+def _outcome(report: Mapping[str, Any]) -> dict[str, Any]:
+    plan = {"plan": report["plan"]} if report.get("plan") else {}
+    drift = {each["kind"]: each["objects"] for each in report["drift"]["kinds"]}
+    parts = {name: report[name] for name in ("books", "extras", "proofs", "verification") if report.get(name)}
+    return {"verdict": report["verdict"]["headline"], **parts, "drift": drift, **plan}
 
 
 def _is_technical(name: str) -> bool:
