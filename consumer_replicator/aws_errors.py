@@ -4,9 +4,9 @@
 replica.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -67,6 +67,15 @@ def answered() -> Iterator[None]:
         raise HydrationError("truncated", f"The answer lacks {error}.") from error
     except MALFORMED as error:
         raise HydrationError("truncated", f"The answer cannot be read: {type(error).__name__}.") from error
+
+
+def must_be_sent(answer: Mapping[str, Any]) -> None:
+    """SQS gives an id to every message that it takes.
+
+    :raises HydrationError: `truncated`: there is none, so that nobody knows whether it has the message.
+    """
+    with answered():
+        _ = answer["MessageId"]
 
 
 def _sentence(error: Exception) -> str:

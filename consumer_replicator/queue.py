@@ -6,7 +6,7 @@ from hashlib import sha256
 from itertools import batched
 from typing import Any
 
-from consumer_replicator.aws_errors import translated
+from consumer_replicator.aws_errors import must_be_sent, translated
 from consumer_replicator.delay import whole_seconds
 from consumer_replicator.errors import HydrationError
 from consumer_replicator.hint import ConfirmHint, OwnHint, PlainHint, RangeHint, to_body
@@ -69,7 +69,10 @@ class Queue:
 
     def _send(self, hint: OwnHint, delay: float) -> None:
         with translated("queue"):
-            self._sqs.send_message(QueueUrl=self._url, MessageBody=to_body(hint), DelaySeconds=whole_seconds(delay))
+            answer = self._sqs.send_message(
+                QueueUrl=self._url, MessageBody=to_body(hint), DelaySeconds=whole_seconds(delay)
+            )
+        must_be_sent(answer)
 
     def send_hints(self, hints: Iterable[OwnHint], group: str, delay: float = 0) -> None:
         """Sends many hints, ten a request. `group` keeps live events ahead: SQS is fair between message groups, and
@@ -89,8 +92,8 @@ class Queue:
             for _ in range(SEND_ROUNDS):
                 with translated("queue"):
                     answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
-                refused = {failure["Id"] for failure in answer.get("Failed", [])}
-                entries = [entry for entry in entries if entry["Id"] in refused]
+                taken = {success["Id"] for success in answer.get("Successful", [])}
+                entries = [entry for entry in entries if entry["Id"] not in taken]
                 if not entries:
                     break
             else:
@@ -111,13 +114,14 @@ class Queue:
         """Puts a message that can never succeed into the dead-letter queue, with its reason, body verbatim."""
         attributes = {"hydration-error-code": code, "hydration-error": _sendable(reason)}
         with translated("queue"):
-            self._sqs.send_message(
+            answer = self._sqs.send_message(
                 QueueUrl=self._dead_letter_url,
                 MessageBody=message.body,
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()
                 },
             )
+        must_be_sent(answer)
 
     def give_back(self, delays: Mapping[str, int]) -> None:
         """Makes messages (by receipt) visible again after so many seconds, instead of after the visibility timeout.

@@ -202,7 +202,9 @@ class Source:
                 if code_of(error) in errors.ABSENT | {"NoSuchVersion", "MethodNotAllowed"}:
                     raise SourceMoved(f"{error.operation_name}: {code_of(error)}") from error
                 raise
-        return {tag["Key"]: tag["Value"] for tag in answer["TagSet"] if not tag["Key"].startswith(RESERVED_TAG_PREFIX)}
+        with answered():
+            tags = answer["TagSet"]
+        return {tag["Key"]: tag["Value"] for tag in tags if not tag["Key"].startswith(RESERVED_TAG_PREFIX)}
 
 
 def _pin(identity: SourceIdentity) -> dict[str, str]:

@@ -69,7 +69,7 @@ def test_a_plain_hint_is_sent_to_the_objects_queue_at_once(stub):
 def test_a_confirm_hint_is_never_earlier_than_asked_but_for_the_most_that_sqs_delays(aws, delay, seconds):
     client = aws("sqs")
     wire = Wire(client)
-    wire.answer("SendMessage", Answer(b"{}"))
+    wire.answer("SendMessage", Answer(b'{"MessageId": "m"}'))
     Queue(client, URL, DEAD, SOURCE).send_confirm("k", "e-1", 7, delay)
     sent = json.loads(wire.only("SendMessage").body)
     assert sent["DelaySeconds"] == seconds
@@ -252,8 +252,31 @@ def test_a_plain_hint_may_name_an_upload_whose_ranges_are_missing(stub):
     queue, stubber = stub
     body = to_body(PlainHint(SOURCE, "k", "e-1", resend="u-1"))
     request = {"QueueUrl": URL, "MessageBody": body, "DelaySeconds": 0}
-    stubber.add_response("send_message", {}, request)
+    stubber.add_response("send_message", SENT, request)
     queue.send_plain("k", "e-1", resend="u-1")
+
+
+def test_a_message_that_got_no_id_is_not_taken_for_sent(stub):
+    """As after an answer that was no document: else a delete would lose its confirm hint, and a bad message itself."""
+    queue, stubber = stub
+    for send in (
+        lambda: queue.send_plain("k", "e-1"),
+        lambda: queue.send_confirm("k", "e-1", 7, 30),
+        lambda: queue.set_aside(BAD, "unexpected", "reason"),
+    ):
+        stubber.add_response("send_message", {})
+        with pytest.raises(HydrationError) as raised:
+            send()
+        assert raised.value.code == "truncated"
+
+
+def test_hints_that_sqs_does_not_confirm_are_not_taken_for_sent(stub):
+    queue, stubber = stub
+    for _ in range(SEND_ROUNDS):
+        stubber.add_response("send_message_batch", {"Successful": [], "Failed": []})
+    with pytest.raises(HydrationError) as raised:
+        queue.send_hints(hints(1), group="run-r")
+    assert raised.value.code == "throttled"
 
 
 def test_no_hints_are_no_request(stub):
@@ -272,10 +295,10 @@ def test_hints_are_delayed_as_far_as_sqs_delays(stub, delay, seconds):
 def test_hints_that_sqs_refused_are_sent_again_and_the_others_are_not(stub):
     queue, stubber = stub
     whole = batch_request(hints(3))
-    stubber.add_response("send_message_batch", {"Successful": sent(1), "Failed": [refused_entry(1)]}, whole)
+    stubber.add_response("send_message_batch", {"Successful": sent(3)[::2], "Failed": [refused_entry(1)]}, whole)
     again = whole | {"Entries": whole["Entries"][1:2]}
     stubber.add_response("send_message_batch", {"Successful": [], "Failed": [refused_entry(1)]}, again)
-    stubber.add_response("send_message_batch", {"Successful": sent(1), "Failed": []}, again)
+    stubber.add_response("send_message_batch", {"Successful": sent(2)[1:], "Failed": []}, again)
     queue.send_hints(hints(3), group="run-r")
 
 

@@ -45,6 +45,14 @@ def test_a_step_is_delayed_by_as_much_as_sqs_delays_at_most(stub, delay, seconds
     queue.send(Step("r"), delay)
 
 
+def test_a_step_that_got_no_id_is_not_taken_for_sent(stub):
+    queue, stubber = stub
+    stubber.add_response("send_message", {})
+    with pytest.raises(HydrationError) as raised:
+        queue.send(Step("r"))
+    assert raised.value.code == "truncated"
+
+
 def test_fields_of_a_later_release_are_no_harm():
     assert Step.from_body('{"run": "r", "range": 1, "since": 2}') == Step("r", 1)
 
