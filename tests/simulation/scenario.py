@@ -1,0 +1,181 @@
+"""A scenario: what the producer does, and how much may go wrong while it does. All of it follows from a seed."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from random import Random
+
+from consumer_replicator.plan import DeletePolicy
+
+
+class Act(StrEnum):
+    """What may happen at the source. `undo`: the newest version, or delete marker, is permanently deleted."""
+
+    PUT = "put"
+    BIG = "big"  # so big that it goes in parts
+    HUGE = "huge"  # so big that it goes in ranges of parts, over several invocations
+    DELETE = "delete"
+    UNDO = "undo"
+    TAG = "tag"
+
+    def body(self, number: int) -> bytes:
+        match self:
+            case Act.BIG:
+                return f"big body {number}".encode()
+            case Act.HUGE:
+                return f"a huge body, it is number {number}".encode()
+            case _:
+                return f"body {number}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    act: Act
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """How often each thing may go wrong in one schedule.
+
+    `crashes`: a process dies before a call, after its last one, or at its time limit. `lost_answers`: a call takes
+    effect, and its answer is lost. `refusals`: throttled, expired credentials, an internal error, no connection.
+    `damaged`: a body is cut or changed on its way. `denied`: 403, which ends in a row FAILED. `duplicates`: the same
+    event twice. `twice`: one message worked on twice at once. `late`: an event arrives later. `lost`: never.
+    `spurious`: hints without a cause. `reconciles`: real ones, in the middle of everything.
+    """
+
+    crashes: int = 0
+    lost_answers: int = 0
+    refusals: int = 0
+    damaged: int = 0
+    denied: int = 0
+    duplicates: int = 0
+    twice: int = 0
+    late: int = 0
+    lost: int = 0
+    spurious: int = 0
+    foreign: int = 0
+    reconciles: int = 0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    operations: tuple[Operation, ...]
+    versioned: bool = True
+    replica_versioned: bool = True
+    policy: DeletePolicy = DeletePolicy.MIRROR
+    budgets: Budgets = field(default_factory=Budgets)
+    processes: int = 2
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(sorted({operation.key for operation in self.operations}))
+
+    @property
+    def known_edge(self) -> bool:
+        """Whether COVER is only owed after the next reconcile, as the design says.
+
+        A source version that is rolled back, while one message is worked on twice, by a worker that stops halfway and
+        by another that acknowledges, is the one case that the protocol leaves to the reconcile.
+        """
+        stops = self.budgets.crashes or self.budgets.refusals or self.budgets.lost_answers or self.budgets.damaged
+        return bool(self.budgets.twice and stops) and any(map(self._rolls_back, self.keys))
+
+    def _rolls_back(self, key: str) -> bool:
+        """Whether a version, and not a delete marker, is ever taken away from above another one."""
+        versions: list[Act] = []
+        for operation in self.operations:
+            if operation.key == key and operation.act is Act.UNDO and versions:
+                if versions.pop() is not Act.DELETE and versions:
+                    return True
+            elif operation.key == key and operation.act is not Act.TAG:
+                versions.append(operation.act)
+        return False
+
+    def __str__(self) -> str:
+        acts = ", ".join(f"{operation.act} {operation.key}" for operation in self.operations)
+        allowed = {name: getattr(self.budgets, name) for name in Budgets.__slots__ if getattr(self.budgets, name)}
+        kinds = [f"{'' if each else 'un'}versioned" for each in (self.versioned, self.replica_versioned)]
+        kind = f"{kinds[0]} source, {kinds[1]} replica"
+        return f"{acts}; {kind}, policy {self.policy.value}, {self.processes} processes; may happen: {allowed}"
+
+
+SHAPES = (
+    (Act.PUT, Act.PUT),
+    (Act.PUT, Act.DELETE),
+    (Act.PUT, Act.PUT, Act.DELETE),
+    (Act.PUT, Act.DELETE, Act.PUT),
+    (Act.PUT, Act.PUT, Act.UNDO),
+    (Act.PUT, Act.DELETE, Act.UNDO),
+    (Act.PUT, Act.DELETE, Act.PUT, Act.DELETE),
+    (Act.PUT, Act.PUT, Act.UNDO, Act.DELETE),
+    (Act.PUT, Act.TAG, Act.TAG),
+    (Act.BIG, Act.BIG),
+    (Act.BIG, Act.PUT, Act.UNDO),
+    (Act.PUT, Act.BIG, Act.DELETE),
+    (Act.BIG, Act.DELETE, Act.UNDO),
+    (Act.HUGE, Act.HUGE),
+    (Act.HUGE, Act.DELETE),
+    (Act.HUGE, Act.PUT, Act.UNDO),
+    (Act.HUGE, Act.DELETE, Act.UNDO),
+    (Act.PUT, Act.HUGE, Act.UNDO),
+)
+"""Histories that are known to be hard; half of the scenarios begin with one of them, the others are free."""
+MOST_FREE_ACTS = 5
+KEYS = ("k", "k+ %2F", "l")
+
+
+def of_seed(random: Random) -> Scenario:
+    versioned = random.random() < 0.75
+    keys = KEYS[: random.choice((1, 1, 1, 2, 3))]
+    operations = [operation for key in keys for operation in _history(random, key, versioned, len(keys))]
+    if len(keys) > 1:
+        operations = _merged(random, operations, keys)
+    return Scenario(
+        tuple(operations),
+        versioned=versioned,
+        replica_versioned=random.random() < 0.85,
+        policy=DeletePolicy.RETAIN if random.random() < 0.2 else DeletePolicy.MIRROR,
+        budgets=_budgets(random),
+        processes=random.choice((2, 2, 2, 3)),
+    )
+
+
+def _history(random: Random, key: str, versioned: bool, keys: int) -> list[Operation]:
+    if random.random() < 0.5:
+        acts = list(random.choice(SHAPES))
+    else:
+        weighted = (Act.PUT,) * 4 + (Act.DELETE,) * 3 + (Act.BIG, Act.HUGE, Act.UNDO, Act.UNDO, Act.TAG)
+        acts = [Act.PUT, *random.choices(weighted, k=random.randint(1, max(1, MOST_FREE_ACTS - keys)))]
+    return [Operation(act, key) for act in acts if versioned or act is not Act.UNDO]
+
+
+def _merged(random: Random, operations: list[Operation], keys: tuple[str, ...]) -> list[Operation]:
+    """In any order, but each key's own."""
+    queues = {key: [operation for operation in operations if operation.key == key] for key in keys}
+    merged = []
+    while any(queues.values()):
+        merged.append(random.choice([queue for queue in queues.values() if queue]).pop(0))
+    return merged
+
+
+def _budgets(random: Random) -> Budgets:
+    """Mostly a few kinds of trouble at once: all of them in every schedule would drown each other."""
+
+    def some(share: float, most: int) -> int:
+        return random.randint(1, most) if random.random() < share else 0
+
+    return Budgets(
+        crashes=some(0.5, 3),
+        lost_answers=some(0.4, 2),
+        refusals=some(0.3, 3),
+        damaged=some(0.1, 2),
+        denied=some(0.05, 1),
+        duplicates=some(0.3, 2),
+        twice=some(0.2, 2),
+        late=some(0.2, 2),
+        lost=some(0.15, 2),
+        spurious=some(0.1, 1),
+        foreign=some(0.05, 2),
+        reconciles=some(0.15, 1),
+    )
