@@ -65,9 +65,9 @@ class Tap:
 
 
 def event_id(body: str) -> str:
-    """Of a message's body; empty where that is no event."""
+    """Of a message's body; empty where that is no event, but one of the product's own hints, say."""
     try:
         found = json.loads(body)
     except ValueError:
         return ""
-    return str(found.get("id", "")) if isinstance(found, dict) else ""
+    return str(found["id"]) if isinstance(found, dict) and "detail-type" in found else ""
