@@ -1,33 +1,26 @@
 """What the runbook and the deployment guide give to type is typed, in their order, by aws-cli in the two accounts."""
 
 import json
-import os
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.runbook.doc_commands import Command, commands
-from tests.sandbox.accounts import CONSUMER_ACCOUNT, PRODUCER_ACCOUNT, REGION
+from tests.runbook.operator_at_work import ROOT, RUN_ID, Operator, installed
+from tests.sandbox.accounts import CONSUMER_ACCOUNT, PRODUCER_ACCOUNT
 from tests.sandbox.pair import Pair, wait_until
 from tests.sandbox.sandbox import Sandbox
 
-ROOT = Path(__file__).parents[2]
-CLI = ROOT / ".build" / "aws-cli"
 DOCS = ROOT / "service-catalog" / "docs"
-RUN_ID = "20261124-030000-1a2b3c"  # the documents'
 NOT_HERE = {
     "make ": "needs no AWS account to be tried: the tests of building and publishing do",
     "aws servicecatalog ": "the sandbox has no Service Catalog",
     "aws cloudformation deploy ": "the sandbox deploys both products by the calls themselves",
     "aws s3 cp .build/": "the sandbox has uploaded the zip",
     "aws ssm start-automation-execution ": "the sandbox runs no documents; tests of the template read their steps",
-    "aws events start-replay ": "the sandbox's archives keep no events",
+    "aws events start-replay ": "a drill of its own replays the archive",
     "aws dynamodb list-backups ": "the sandbox has no backups",
     "aws dynamodb restore-table-": "the sandbox has no backups",
     "aws kms rotate-key-on-demand ": "the sandbox's keys do not rotate",
@@ -35,99 +28,12 @@ NOT_HERE = {
 }
 
 
-class Operator:
-    """Types commands in a folder of its own, with the exports of the account that a command is for."""
-
-    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
-        self.sandbox = sandbox
-        self.folder = folder
-        self.words = words(sandbox)
-
-    def types(self, command: Command) -> str:
-        """What it prints. Fails as the shell says when it fails."""
-        text = self._for_this_machine(command)
-        account = PRODUCER_ACCOUNT if is_the_producers(command.text) else CONSUMER_ACCOUNT
-        done = subprocess.run(
-            ["bash", "-c", text],
-            cwd=self.folder,
-            env=self._exports(account),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def _for_this_machine(self, command: Command) -> str:
-        keys = {"KEY": self.sandbox.consumer.kms_key_arn if command.text.startswith("aws kms") else "hello.txt"}
-        text = command.filled({**self.words, **keys})
-        text = re.sub(r"^python ", f"{sys.executable} ", text)
-        # aws-cli 2 takes a payload for base64 unless told otherwise; 1, which PyPI has, takes it as it is.
-        text = text.replace("--cli-binary-format raw-in-base64-out ", "")
-        # And for SQS it looks for a name of AWS's own, whatever the exports say.
-        text = re.sub(r"^aws sqs ", f"aws --endpoint-url {self.sandbox.endpoint_url} sqs ", text)
-        if text.startswith("aws cloudformation"):
-            text = re.sub(r"--stack-name s3-hydration-\w+", "--stack-name s3-hydration", text)
-        return text
-
-    def _exports(self, account: str) -> dict[str, str]:
-        return {
-            "PATH": f"{CLI / 'bin'}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-            "HOME": str(self.folder),
-            "AWS_ENDPOINT_URL": self.sandbox.endpoint_url,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": account,
-            "AWS_SECRET_ACCESS_KEY": "test",
-        }
-
-
-def is_the_producers(text: str) -> bool:
-    return text.startswith("aws iam") or any(
-        each in text for each in ("SOURCE_BUCKET", "switch-on", "hydration-producer")
-    )
-
-
-def words(sandbox: Sandbox) -> dict[str, str]:
-    consumer, source = sandbox.consumer, sandbox.producer.bucket
-    mappings = sandbox.client("lambda", CONSUMER_ACCOUNT).list_event_source_mappings(
-        FunctionName=consumer.function_name
-    )
-    queues = {
-        "OBJECTS_QUEUE": consumer.queue_url,
-        "DEAD_LETTER_QUEUE": consumer.dead_letter_queue_url,
-        "RANGES_DEAD_LETTER_QUEUE": consumer.ranges_dead_letter_queue_url,
-    }
-    urls = {f"{name}_URL": url for name, url in queues.items()}
-    arns = {
-        f"{name}_ARN": f"arn:aws:sqs:{REGION}:{CONSUMER_ACCOUNT}:{url.rpartition('/')[2]}"
-        for name, url in queues.items()
-    }
-    return {
-        **urls,
-        **arns,
-        "URL": consumer.undelivered_events_url,
-        "SOURCE": source,
-        "SOURCE_BUCKET": source,
-        "BUCKET": source,
-        "PRODUCER": PRODUCER_ACCOUNT,
-        "REPLICA_BUCKET": consumer.bucket,
-        "MANIFEST": consumer.table,
-        "RUN_ID": RUN_ID,
-        "UUID": mappings["EventSourceMappings"][0]["UUID"],
-        "OLD_KEY_ARN": sandbox.producer.kms_key_arn,
-    }
-
-
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """An object is replicated; another is gone without a word, which a run of the documents' id has found; a bad
     message is set aside.
     """
-    if not (CLI / ".installed").exists():
-        requirements = Path(__file__).with_name("requirements.txt")
-        subprocess.run([ROOT / "tests" / "set-up.sh", CLI, requirements], check=True, timeout=250)
+    installed()
     with Sandbox() as sandbox:
         pair = Pair(sandbox)
         pair.put("hello.txt", b"hello")

@@ -1,13 +1,31 @@
 """CloudFormation in MiniStack 1.5.33 knows no `AWS::Events::Archive`, although its EventBridge does.
 
-The archive is MiniStack's own, made through its API.
+The archive is MiniStack's own, made through its API. Its replay compares an event's time with the bounds as numbers,
+and dies of one that is text, as that of an event from another account is; and it runs in a thread that knows of no TLS.
 """
 
 import json
+from datetime import datetime
 from typing import Any
 
+from ministack import app
 from ministack.services import eventbridge
 from ministack.services.cloudformation import provisioners
+
+from tests.sandbox.emulator.gap import Function, around
+
+
+@around(eventbridge, "_archive_event")
+def times_are_kept_as_numbers(original: Function, event: dict[str, Any], view: Any = None) -> None:
+    kept = event["Time"]
+    original({**event, "Time": datetime.fromisoformat(kept).timestamp() if isinstance(kept, str) else kept}, view)
+
+
+@around(eventbridge, "_dispatch_event")
+def a_replay_counts_as_tls(original: Function, event: dict[str, Any], view: Any = None) -> None:
+    if "ReplayName" in event:
+        app.pin_request_origin("127.0.0.1", secure_transport=True)
+    original(event, view)
 
 
 def create(_logical_id: str, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, str]]:
