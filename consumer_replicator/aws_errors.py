@@ -101,7 +101,7 @@ def _failure_code(error: ClientError, whose: Whose) -> str:  # noqa: PLR0911 - a
         return _denied(error, whose)
     if status >= 500:
         return "aws-error"
-    if whose in ("source", "replica") and status == 400:
+    if whose in ("source", "replica") and status == 400 and not _is_wordless(error, whose):
         return "sse-c" if whose == "source" and _is_customer_encrypted(error) else "refused"
     return "unexpected"
 
@@ -111,6 +111,11 @@ def _denied(error: ClientError, whose: Whose) -> str:
         return "own-access-denied"
     about_the_key = code_of(error) in errors.KEY_UNUSABLE or "kms" in str(error).lower()
     return f"{whose}-kms-denied" if about_the_key else f"{whose}-access-denied"
+
+
+def _is_wordless(error: ClientError, whose: Whose) -> bool:
+    """HEAD of a replica: without a body to say why. Credentials may have expired, or it came too slowly."""
+    return whose == "replica" and error.operation_name == "HeadObject" and code_of(error) == "400"
 
 
 def _is_customer_encrypted(error: ClientError) -> bool:

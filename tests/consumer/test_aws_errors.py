@@ -110,6 +110,13 @@ def test_a_request_that_s3_finds_invalid_is_refused_for_good(aws_code):
     assert error.error_class is ErrorClass.PERMANENT
 
 
+def test_a_400_without_a_word_is_tried_again_at_the_replica():
+    """S3 answers HEAD so under expired credentials: nothing is wrong with the object."""
+    error = translation(refuse("HeadObject", "400", 400), "replica")
+    assert error.code == "unexpected"
+    assert error.error_class is ErrorClass.TRANSIENT
+
+
 @pytest.mark.parametrize(
     ("whose", "aws_code", "status"),
     [

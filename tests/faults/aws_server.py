@@ -1,18 +1,22 @@
 """The fake AWS behind a real socket: S3 in REST and XML, DynamoDB and SQS in JSON, STS in its query form.
 
 Requests are read and answers written by botocore's own models of the services, so that every client can be used. What
-is enforced is what the fakes enforce. One connection belongs to the world that was there when it was opened.
+is enforced is what the fakes enforce.
 """
 
 import json
+import socket
+import ssl
+import struct
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from xml.etree import ElementTree as ET
@@ -55,6 +59,10 @@ class Gone(ConnectionError):
     """The connection ends here, without an answer."""
 
 
+class Reset(Gone):
+    """The connection is reset."""
+
+
 class Bad(Exception):
     """An answer that no fake would give. `content` is sent as it is."""
 
@@ -71,10 +79,15 @@ def model(service: str) -> Any:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: "AwsServer"
+    operation = ""
 
     def setup(self) -> None:
         super().setup()
-        self.world = self.server.world
+        self._opened_in = self.server.world
+
+    @property
+    def world(self) -> World:
+        return self._opened_in if self.server.pinned else self.server.world
 
     def log_message(self, *_: object) -> None:
         pass
@@ -82,6 +95,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         try:
             self._answer()
+        except Reset:
+            self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            for each in (self.rfile, self.wfile, self.connection):
+                each.close()
         except ConnectionError:
             self.close_connection = True
         except Exception:
@@ -112,17 +130,22 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [f"HTTP/1.1 {status} Answer"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         lines.append(f"content-length: {len(content) if length is None else length}")
-        self.wfile.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + content)
+        head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+        if spoil := self.server.spoils.get(self.operation):
+            self.wfile.write(spoil(head, content))
+            raise Gone
+        self.wfile.write(head + content)
 
     # -- DynamoDB and SQS ------------------------------------------------------------------------------------------
 
     def _json(self, client: Any, target: str, content: bytes) -> None:
+        self.operation = target.rpartition(".")[2]
         asked = json.loads(content)
         if "QueueUrl" in asked:
             asked["QueueUrl"] = asked["QueueUrl"].rpartition("/")[2]
         kind = {"content-type": "application/x-amz-json-1.0"}
         try:
-            answer = getattr(client, xform_name(target.rpartition(".")[2]))(**asked)
+            answer = getattr(client, xform_name(self.operation))(**asked)
         except Bad as bad:
             self._send(bad.status, kind, bad.content)
         except ClientError as error:
@@ -135,7 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
     # -- STS -------------------------------------------------------------------------------------------------------
 
     def _sts(self, asked: dict[str, str]) -> None:
-        assert asked["Action"] == "AssumeRole"
+        self.operation = asked["Action"]
+        assert self.operation == "AssumeRole"
         call = Call("own", "AssumeRole", None)
         try:
             self.world.before(call)
@@ -163,11 +187,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _s3(self, content: bytes) -> None:
         query = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        if self.command == "HEAD" and not urlsplit(self.path).path[1:].partition("/")[2]:
+            self._send(200, {"x-amz-bucket-region": "us-east-1"}, b"", 0)  # botocore asks where the bucket is
+            return
         operation = next(
             name for method, mark, name in OPERATIONS if method == self.command and (not mark or mark in query)
         )
         if operation == "UploadPart" and "x-amz-copy-source" in self.headers:
             operation = "UploadPartCopy"
+        self.operation = operation
         signer = self.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
         client = self.world.s3(PRINCIPALS[signer])
         asked = self._asked(operation, query, content)
@@ -295,19 +323,31 @@ def _as_xml(tag: str, shape: Any, value: Any) -> str:
 
 
 class AwsServer(ThreadingHTTPServer):
-    """`world`: may be replaced by another at any time. `defects`: of the server itself; there should be none."""
+    """`world`: may be replaced by another at any time. `defects`: of the server itself; there should be none.
+
+    `pinned`: a connection belongs to the world that was there when it was opened: what a dead process still asks for.
+
+    `spoils`: by operation, what is sent in place of an answer's head and body; then the connection ends.
+    """
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, pinned: bool, certificate: Path | None = None) -> None:
         self.world = world
+        self.certificate = certificate
+        self.pinned = pinned
         self.defects: list[str] = []
+        self.spoils: dict[str, Callable[[bytes, bytes], bytes]] = {}
         super().__init__(("127.0.0.1", 0), _Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.server_address[1]}"
 
     def queue_url(self, name: str) -> str:
         return f"{self.url}/{CONSUMER}/{name}"
@@ -317,9 +357,9 @@ class AwsServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def served(world: World) -> Iterator[AwsServer]:
-    """All services at one address on loopback."""
-    server = AwsServer(world)
+def served(world: World, *, pinned: bool = False, certificate: Path | None = None) -> Iterator[AwsServer]:
+    """All services at one address on loopback; over TLS where there is a certificate."""
+    server = AwsServer(world, pinned=pinned, certificate=certificate)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -30,7 +30,7 @@ def stack() -> Iterator[ExitStack]:
 
 @pytest.fixture(scope="module")
 def server(stack: ExitStack) -> Iterator[AwsServer]:
-    server = stack.enter_context(served(World()))
+    server = stack.enter_context(served(World(), pinned=True))
     yield server
     assert not server.defects
 
