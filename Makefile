@@ -1,7 +1,7 @@
 # S3 Hydration. `make` or `make help` lists the targets; every target sets up what it needs.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test soak bench lint format build publish unpublish lock clean
+.PHONY: help setup demo sandbox test soak bench lint audit format build publish unpublish lock clean
 
 VENV     := .venv
 PYTHON_  := $(VENV)/bin/python
@@ -10,6 +10,7 @@ PEERS    := .build/peers
 NODE     := .build/node
 GUARD    := .build/lint
 CHECKOV  := .build/checkov
+SECURITY := .build/security
 IAM      := .build/iam
 AWS_CLI  := .build/aws-cli
 CODE     := producer_events consumer_replicator service-catalog tests
@@ -37,6 +38,9 @@ $(GUARD)/.installed: tests/lint/package-lock.json tests/lint/.npmrc tests/node/i
 $(CHECKOV)/.installed: tests/lint/requirements.txt tests/set-up.sh
 	@tests/set-up.sh $(CHECKOV) $<
 
+$(SECURITY)/.installed: tests/security/requirements.txt tests/set-up.sh
+	@tests/set-up.sh $(SECURITY) $<
+
 $(IAM)/.installed: tests/iam/package-lock.json tests/iam/.npmrc tests/node/install.sh $(NODE)/.installed
 	@tests/node/install.sh $(IAM) tests/iam
 
@@ -61,12 +65,16 @@ soak: setup ## a backfill of 100,000 beside live events, then half an hour in th
 bench: $(VENV)/.installed $(PEERS)/.installed ## copying and drift detection against rclone, s5cmd and aws-cli, as ratios (ARGS="--workloads w1 --scale 0.1")
 	@$(PYTHON_) -m tests.bench $(ARGS)
 
-lint: $(VENV)/.installed $(GUARD)/.installed $(CHECKOV)/.installed ## ruff, mypy --strict, cfn-lint, cfn-guard, checkov
+lint: $(VENV)/.installed $(GUARD)/.installed $(CHECKOV)/.installed $(SECURITY)/.installed ## ruff, mypy --strict, cfn-lint, cfn-guard, checkov, bandit, secrets
 	@$(PYTHON_) -m ruff check $(CODE)
 	@$(PYTHON_) -m ruff format --check $(CODE)
 	@$(PYTHON_) -m mypy
 	@$(VENV)/bin/cfn-lint service-catalog/producer/template.yaml service-catalog/consumer/template.yaml $(wildcard service-catalog/launch-roles/*.yaml)
 	@$(PYTHON_) -m tests.lint
+	@$(PYTHON_) -m tests.security
+
+audit: $(VENV)/.installed $(SECURITY)/.installed ## known vulnerabilities of what ships; asks PyPI, and says what it could not look up
+	@$(PYTHON_) -m tests.security audit
 
 format: $(VENV)/.installed ## ruff's formatter and its safe fixes
 	@$(PYTHON_) -m ruff check --fix $(CODE)
@@ -83,7 +91,7 @@ unpublish: $(VENV)/.installed ## both products out of Service Catalog; shows wha
 
 lock: ## pins the requirements again, with hashes
 	@tests/set-up.sh .build/lock tests/requirements-lock.txt
-	@for f in consumer_replicator service-catalog/publishing/plain_function tests tests/sandbox tests/bench tests/lint tests/node tests/runbook; do \
+	@for f in consumer_replicator service-catalog/publishing/plain_function tests tests/sandbox tests/bench tests/lint tests/node tests/runbook tests/security; do \
 	  .build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.12 --generate-hashes --no-annotate \
 	    --no-emit-index-url --custom-compile-command 'make lock' $$f/requirements.in -o $$f/requirements.txt; done
 
