@@ -40,6 +40,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 if name := os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
     # Lambda initialises with a whole processor, and handles with the function's share of one.
+    # https://serverlessland.com/content/service/lambda/guides/effectively-running-java-on-serverless/init-heavy-lifting
     _application(name)
 gc.freeze()
 gc.enable()
