@@ -1,7 +1,7 @@
 # S3 Hydration. `make` or `make help` lists the targets; every target sets up what it needs.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test soak bench lint audit format build publish unpublish lock clean
+.PHONY: help setup demo sandbox test simulate soak bench lint audit format build publish unpublish lock clean
 
 VENV     := .venv
 PYTHON_  := $(VENV)/bin/python
@@ -58,7 +58,11 @@ sandbox: setup ## the two accounts stay up until Ctrl-C (ARGS="--detach", ARGS="
 test: setup lint $(IAM)/.installed $(AWS_CLI)/.installed ## lint, types, templates, and every test
 	@$(PYTHON_) -m pytest $(ARGS)
 
-soak: setup ## a backfill of 100,000 beside live events, then half an hour in the sandbox with everything at fault (ARGS="--minutes 5")
+simulate: $(VENV)/.installed ## schedules of the real code on strict fakes, each from its seed (ARGS="--schedules 1000000 --minutes 30", "--seed 4711", "--explore")
+	@$(PYTHON_) -m tests.simulation $(ARGS)
+
+soak: setup ## a million schedules, a backfill of 100,000 beside live events, half an hour in the sandbox with everything at fault (ARGS="--minutes 5")
+	@$(PYTHON_) -m tests.simulation $(ARGS)
 	@LOAD_BACKFILL=100000 $(PYTHON_) -m pytest -n 0 --timeout 3600 tests/load/test_load.py
 	@$(PYTHON_) -m tests.load $(ARGS)
 

@@ -24,7 +24,8 @@ from tests.consumer import fake_aws
 from tests.consumer.fake_aws import REPLICA, SOURCE
 from tests.simulation.cloud import CloudDynamoDB, CloudS3
 from tests.simulation.process import current_process
-from tests.simulation.scenario import Act, Budgets, Operation, Scenario
+from tests.simulation.scenario import Scenario
+from tests.simulation.scenarios import DUE, PENDING_DELETE, REPLICATED, UNHEARD_OF, UPLOADING, WHOLE, script
 
 type Change = Callable[[ExitStack], None]
 CONDITIONS = ("IfMatch", "IfNoneMatch")
@@ -47,13 +48,6 @@ class Mutant:
         with ExitStack() as stack:
             self.change(stack)
             yield
-
-
-def script(acts: str, **budgets: Any) -> Scenario:
-    """A scenario of one key."""
-    operations = tuple(Operation(Act(act), "k") for act in acts.split())
-    kind = {name: budgets.pop(name) for name in ("versioned", "replica_versioned", "policy") if name in budgets}
-    return Scenario(operations, budgets=Budgets(**budgets), **kind)
 
 
 def put(stack: ExitStack, where: Any, name: str, value: Any) -> None:
@@ -427,15 +421,6 @@ def completes_over_whatever_is_there(stack: ExitStack) -> None:
 
 SAFETY = frozenset({"MONO", "CLAIM", "MIX"})
 COVER = frozenset({"COVER"})
-
-REPLICATED = ("source 1 put, its event sent", "all event1")
-PENDING_DELETE = (*REPLICATED, "source 2 delete, its event sent", "all event2")
-DUE = ("tick", "tick")
-UNHEARD_OF = ("source 1 put, its event sent", "source 2 delete, its event sent", "all event1", "all event2")
-"""Deleted before anybody looked: a delete is pending, and the row knows no replica."""
-
-UPLOADING = ("source 1 huge, its event sent", "all event1")
-WHOLE = (*UPLOADING, "all range1", "all range2")
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("no condition on the replica", no_replica_condition, script("put put"), SAFETY | COVER),

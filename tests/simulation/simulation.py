@@ -70,7 +70,14 @@ class Working:
 
 
 class Simulation:
-    def __init__(self, plan: Scenario, chooser: Chooser, *, story: Story | None = None) -> None:
+    """`covered` collects the kinds of states seen: what row, source and replica were, and where processes stood.
+
+    `chosen`: the names of all choices. `happened`: trouble by kind.
+    """
+
+    def __init__(
+        self, plan: Scenario, chooser: Chooser, *, story: Story | None = None, covered: set[str] | None = None
+    ) -> None:
         self.plan = plan
         self.chooser = chooser
         self.cloud = Cloud(versioned=plan.versioned, replica_versioned=plan.replica_versioned, keys=plan.keys)
@@ -88,6 +95,7 @@ class Simulation:
         self._foreign = count(1)
         self._story = story
         self._calm = False
+        self._covered = covered
 
     # -- the run -----------------------------------------------------------------------------------------------------
 
@@ -112,7 +120,16 @@ class Simulation:
             self.chosen.append(option.name)
             act()
             self._check_safety()
+            if self._covered is not None:
+                self._cover(self._covered)
         raise Broken("TERM", f"not finished after {most} steps")
+
+    def _cover(self, covered: set[str]) -> None:
+        """Of each key its kind of state, and the calls before which processes stand with it."""
+        pending = [work.process.pending for work in self.working.values()]
+        for key in self.plan.keys:
+            standing = sorted(call.operation for call in pending if call is not None and call.key == key)
+            covered.add(f"{_kind(self.cloud, key)} {standing}")
 
     def _check_safety(self) -> None:
         if self.cloud.broken:
@@ -445,6 +462,14 @@ class Simulation:
             self._story.tell(self.cloud, who, what, key, " ".join([*(heard or ()), result]).strip())
 
 
+def _kind(cloud: Cloud, key: str) -> str:
+    """A key's state without what only counts up."""
+    source, replica, item = cloud.source.current(key), cloud.replica.current(key), cloud.item(key)
+    equal = source is not None and replica is not None and source.body == replica.body
+    row = item["s"]["S"] if item else "-"
+    return f"{'source' if source else '-'} {'equal' if equal else 'other' if replica else '-'} {row}"
+
+
 def _tags(number: int) -> dict[str, str]:
     return {"tag": str(number)} if number % 3 == 0 else {}
 
@@ -453,7 +478,7 @@ def _code(error: Exception) -> str:
     return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
 
 
-def of_seed(seed: int, story: Story | None = None) -> Simulation:
+def of_seed(seed: int, *, story: Story | None = None, covered: set[str] | None = None) -> Simulation:
     random = Random(seed)
     plan = scenario.of_seed(random)
-    return Simulation(plan, Chance(random), story=story)
+    return Simulation(plan, Chance(random), story=story, covered=covered)

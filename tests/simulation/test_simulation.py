@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import fields
+from itertools import pairwise
 
 import pytest
 
@@ -22,7 +23,7 @@ def run(seed: int) -> simulation.Simulation:
     except Broken as broken:
         failure = shrink.failure_of(schedule.plan, schedule.chosen)
         story = shrink.told(shrink.shrunk(failure, SHRINKS)) if failure else "(not told: it does not happen again)"
-        again = f'make soak ARGS="--seed {seed}"'
+        again = f'make simulate ARGS="--seed {seed}"'
         raise AssertionError(f"{broken}\nSeed {seed}; the whole of it: {again}\n{story}") from broken
     return schedule
 
@@ -58,7 +59,7 @@ def test_processes_take_turns_in_the_middle_of_each_other():
     turns = []
     for seed in range(100):
         steps = [name for name in run(seed).chosen if name.startswith("step ")]
-        turns.append(sum(one != other for one, other in zip(steps, steps[1:], strict=False)))
+        turns.append(sum(one != other for one, other in pairwise(steps)))
     assert sum(count > 10 for count in turns) > 30
 
 
