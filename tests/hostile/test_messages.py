@@ -11,11 +11,13 @@ import pytest
 
 from consumer_replicator.batch import Done
 from consumer_replicator.errors import FAILURE_CODES, ErrorClass
+from consumer_replicator.handlers import replicator
 from consumer_replicator.handlers.telemetry import Telemetry
 from consumer_replicator.outcome import Failed, Replicated
 from consumer_replicator.plan import DeletePolicy
 from producer_events.scope import Scope
-from tests.consumer.fake_aws import DLQ, World
+from tests.consumer.clouds import Context
+from tests.consumer.fake_aws import DLQ, QUEUE, World
 from tests.consumer.rig import Rig, event
 from tests.hostile.forgery import IN_SCOPE, Forger
 from tests.odd_keys import ODD_KEYS
@@ -107,6 +109,55 @@ def is_refused(each: Done) -> bool:
 def rest(rig: Rig, telemetry: Telemetry) -> None:
     """What came back, until nothing does."""
     telemetry.report(rig.drain(), request_id="r-2")
+
+
+def test_a_dead_letter_that_is_sent_back_unrepaired_rests_there_again_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Through the handler: what it answers to SQS, what it logs, and what the dead-letter queue holds, verbatim."""
+    world = world_with_objects()
+    rig = Rig(world, scope=Scope(prefixes=(IN_SCOPE,)))
+    monkeypatch.setattr(replicator, "_application", lambda _: (rig.batch, Telemetry("hostile-redrive")))
+    forger = Forger(99)
+    for _ in range(200):
+        world.send(forger.body())
+    handle_everything(world)
+    first = sorted(set_aside(world))
+    assert len(first) > 100
+    for message in list(world.queues[DLQ]):  # as a redrive does: bodies go back, and nobody looks
+        world.send(message.body)
+    world.queues[DLQ].clear()
+    handle_everything(world)
+    assert sorted(set_aside(world)) == first
+    assert all(code in FAILURE_CODES and reason.isprintable() for _, code, reason in first)
+    assert_fenced(world)
+    assert_clean(capsys.readouterr().out)
+
+
+def handle_everything(world: World) -> None:
+    """Batches through the handler, as SQS hands them over, until nothing comes back."""
+    for _ in range(400):
+        records = world.receive(10)
+        if not records and not world.queues[QUEUE]:
+            return
+        answer = replicator.handler({"Records": records}, Context()) if records else {"batchItemFailures": []}
+        back = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        assert back <= {record["messageId"] for record in records}
+        world.acknowledge({record["messageId"] for record in records} - back)
+        world.now += 1_000
+    raise AssertionError("messages go round for ever")
+
+
+def set_aside(world: World) -> list[tuple[str, str, str]]:
+    """Body, code and reason of what is in the dead-letter queue."""
+    return [
+        (
+            message.body,
+            message.attributes["hydration-error-code"]["StringValue"],
+            message.attributes["hydration-error"]["StringValue"],
+        )
+        for message in world.queues[DLQ]
+    ]
 
 
 def test_there_are_ten_thousand_of_them(capsys: pytest.CaptureFixture[str]):
