@@ -79,8 +79,10 @@ def must_be_sent(answer: Mapping[str, Any]) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    """The error in one bounded line. Never the request: it may carry a key of the producer's choosing."""
-    return " ".join(str(error).split())[:300]
+    """The error in one bounded line without what a terminal would obey. Never the request: it may carry a key of the
+    producer's choosing, and so may what a service says of it."""
+    printable = "".join(character if character.isprintable() else " " for character in str(error))
+    return " ".join(printable.split())[:300]
 
 
 def _failure_code(error: ClientError, whose: Whose) -> str:  # noqa: PLR0911 - a table, read from top to bottom

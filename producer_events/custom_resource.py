@@ -84,6 +84,8 @@ def respond(
 
 def put(url: str, document: Mapping[str, Any]) -> None:
     """Puts the answer to the address. OSError when it cannot; the address is a secret, so no error tells it."""
+    if not url.startswith(("https://", "http://")):
+        raise OSError("The address to answer to is none of the web's.")
     body = json.dumps(document).encode()
     # Without a content type: the address is signed without one.
     asked = urllib.request.Request(url, data=body, method="PUT", headers={"Content-Type": ""})  # noqa: S310

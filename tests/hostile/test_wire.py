@@ -238,3 +238,14 @@ def test_a_refusal_of_any_form_is_a_failure_in_one_line_and_an_absence_only_by_i
     server.script(answer(status, ERRORS[name], {"Content-Type": "application/xml"}))
     outcome = outcome_of(lambda: body_of(source))
     assert isinstance(outcome, HydrationError) or (outcome is None and (status == 404 or name == "two codes"))
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb", "\x1b[2Jgone", "\x1b]0;owned\x07", "\u202egnp.exe", "\u2028{}", "\x9b31m", "\x00"]
+)
+def test_what_a_service_says_of_a_request_is_told_in_one_line_that_a_terminal_only_shows(server, dynamodb, text):
+    """DynamoDB's words may quote a key; an error that ends an invocation is written by the runtime as it is."""
+    said = {"__type": "com.amazon.coral.validate#ValidationException", "message": f"The key {text} is not valid"}
+    server.script(answer(400, json.dumps(said).encode(), {"Content-Type": "application/x-amz-json-1.0"}))
+    error = outcome_of(lambda: Manifest(dynamodb, TABLE, SOURCE, 16, 30).read_many(["a"]))
+    assert "is not valid" in str(error)

@@ -172,6 +172,12 @@ def test_the_answer_is_put_without_a_content_type_because_the_address_is_signed_
     assert (path, kind or "", document) == ("/answer?signed=yes", "", {"Status": "SUCCESS"})
 
 
+@pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/x", "data:,x", "", "FILE:///etc/hostname"])
+def test_an_answer_goes_to_the_web_and_reads_no_file(url):
+    with pytest.raises(OSError, match="address"):
+        put(url, {"Status": "SUCCESS"})
+
+
 def test_an_answer_that_is_refused_is_an_error_so_that_lambda_tries_again(address):
     Cloudformation.status = 403
     with pytest.raises(OSError, match="403"):
