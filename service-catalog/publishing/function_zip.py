@@ -1,7 +1,7 @@
 """The function's zip: the same bytes from the same input, and nothing in it that the function does not need.
 
 `build()` for programs; as a script (`make build`) it builds every architecture and says how big each is and what a
-cold start takes, beside that of a plain function which is built the same way. The input is the pinned requirements, the
+cold start takes, beside that of a plain function (see `build_plain`). The input is the pinned requirements, the
 modules that the handlers reach and their data files, these scripts, and the Python that compiles the bytecode (its
 release counts; without a Python of the function's version the zip has no bytecode, and a cold start takes three to four
 times as long: it says so). zlib is taken as it is: another one packs the same files into other bytes.
