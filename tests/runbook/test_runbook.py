@@ -49,9 +49,17 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         sqs = sandbox.client("sqs", CONSUMER_ACCOUNT)
         sqs.send_message(QueueUrl=sandbox.consumer.queue_url, MessageBody="not JSON")
         assert wait_until(lambda: sandbox.queue_depth(sandbox.consumer.dead_letter_queue_url) == 1)
+        upload = sandbox.client("s3", CONSUMER_ACCOUNT).create_multipart_upload(
+            Bucket=sandbox.consumer.bucket,
+            Key="hello.txt",
+            ServerSideEncryption="aws:kms",
+            SSEKMSKeyId=sandbox.consumer.kms_key_arn,
+        )
         folder = tmp_path_factory.mktemp("operator")
         (folder / "keys.txt").write_text("hello.txt\n")
-        yield Operator(sandbox, folder)
+        operator = Operator(sandbox, folder)
+        operator.words["UPLOAD_ID"] = upload["UploadId"]
+        yield operator
 
 
 ALL = [
