@@ -102,14 +102,14 @@ class Rows:
         """Row FAILED(code): reconcile tries again with growing spacing.
 
         A pending delete is left as it is. An upload under way is kept until the message's last try: a refusal may pass,
-        and much may have been carried.
+        and much may have been carried. Not where its parts are wrong: they stay what they are.
 
         :raises HydrationError: the error itself, where the message comes back.
         :raises Again: the row is not the one that was read.
         """
         if error.error_class is not ErrorClass.PERMANENT or (row is not None and row.state is State.DELETING):
             raise error
-        if upload_of(row) and not self.is_last_try(hint):
+        if upload_of(row) and error.code != "checksum-mismatch" and not self.is_last_try(hint):
             raise error
         self._manifest.note_failure(self.now())
         attempts = row.attempts + 1 if row else 1
