@@ -25,7 +25,7 @@ KINDS = {"upload": 60, "delete": 14, "tag": 10, "untag": 4, "burst": 6, "re-crea
 
 @dataclass
 class Churn:
-    """`rate`: changes a second. `made` counts them by kind."""
+    """`rate`: changes a second. `made` counts them by kind, `by_key` by key; each owes an event."""
 
     s3: Any
     bucket: str
@@ -33,6 +33,7 @@ class Churn:
     rate: float
     seed: int
     made: Counter[str] = field(default_factory=Counter)
+    by_key: Counter[str] = field(default_factory=Counter)
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _failures: list[BaseException] = field(default_factory=list)
@@ -62,11 +63,14 @@ class Churn:
                 began = time.monotonic()
                 if large and began >= large_at:
                     large_at = began + LARGE_EVERY_SECONDS * min(THREADS, len(self.uploads))
-                    made = keys.upload(keys.random.choice(large))
+                    upload = keys.random.choice(large)
+                    made = keys.upload(upload)
                 else:
-                    made = keys.change(keys.random.choice(small))
+                    upload = keys.random.choice(small)
+                    made = keys.change(upload)
                 with self._lock:
                     self.made.update(made)
+                    self.by_key[upload.key] += sum(made.values())
                 self._stop.wait(max(0.0, pause * sum(made.values()) - (time.monotonic() - began)))
         except BaseException as failure:  # noqa: BLE001 raised again where it is waited for
             self._failures.append(failure)

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from threading import Event, Thread
@@ -48,10 +48,11 @@ class Nightly:
         while not self._stop.wait(every):
             self.runs.append(self.reconcile())
 
-    def reconcile(self) -> NightlyRun:
-        """Waits for its end, or says in which state it was when patience ended."""
+    def reconcile(self, **asked: Any) -> NightlyRun:
+        """Waits for its end, or says in which state it was when patience ended. `asked`: of the payload."""
         time.sleep(OLD_ENOUGH)
-        payload = {"run_id": f"soak-{next(self._numbers)}"}
+        run_id = f"soak-{next(self._numbers)}"
+        payload = {"run_id": run_id, **asked}
         began, refused = time.monotonic(), 0
         answer: Mapping[str, Any] = {"state": "unanswered"}
         while time.monotonic() - began < PATIENCE_SECONDS:
@@ -60,10 +61,19 @@ class Nightly:
             except NoAnswer:
                 refused += 1
             else:
+                payload = {"run_id": run_id}
                 if answer["state"] not in UNDER_WAY:
                     break
             time.sleep(LOOK_EVERY_SECONDS)
-        return run_of(answer, time.monotonic() - began, refused)
+        return run_of(run_id, answer, time.monotonic() - began, refused)
+
+    def look_again(self) -> None:
+        """At those that had not ended when patience did: what they waited for may have come."""
+        for number, run in enumerate(self.runs):
+            if run.state != "done":
+                with suppress(NoAnswer):
+                    answer = self._ask({"run_id": run.run_id})
+                    self.runs[number] = run_of(run.run_id, answer, run.seconds, run.refused)
 
     def _ask(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         """:raises NoAnswer: it failed, or was killed."""
@@ -87,8 +97,8 @@ class Nightly:
         )
 
 
-def run_of(answer: Mapping[str, Any], seconds: float, refused: int) -> NightlyRun:
+def run_of(run_id: str, answer: Mapping[str, Any], seconds: float, refused: int) -> NightlyRun:
     """From the transfer function's answer."""
     parts = (answer.get("books", {}), answer.get("extras", {}))
     drift = {kind: number for kind, number in answer.get("drift", {}).items() if number}
-    return NightlyRun(answer["state"], all(part.get("closes") for part in parts), seconds, drift, refused)
+    return NightlyRun(run_id, answer["state"], all(part.get("closes") for part in parts), seconds, drift, refused)

@@ -50,9 +50,12 @@ class Account:
 
 @dataclass(frozen=True)
 class NightlyRun:
-    """A reconcile while all went on: `state` in which it ended, `closes` its books, `drift` what it found by kind.
-    `refused`: how often it had to be asked again."""
+    """A reconcile: `state` in which it ended, `closes` its books, `drift` what it found by kind.
 
+    `refused`: how often it had to be asked again.
+    """
+
+    run_id: str
     state: str
     closes: bool
     seconds: float
@@ -64,10 +67,11 @@ class NightlyRun:
 class SoakReport:
     """Bytes in bytes, times in seconds. `dead_letters`: how many of which code; `poison`: how many were put in.
 
-    `kills` of functions' processes; `interrupted`: invocations that ended so. `last`: the reconciles after all had
-    come to rest, the last of which must find nothing. `differences`: what the independent check found. `unfinished`:
-    uploads left open by killed functions; `unswept`: those still there after the product's own sweep. `stuck`: what did
-    not come to rest, in a sentence.
+    `kills` of functions' processes; `interrupted`: invocations that ended so. `last`: the reconciles after all had come
+    to rest, one of which must find nothing. `differences`: what the independent check found, but for tags whose events
+    were lost: those of `tags_lost` keys, made good by a forced backfill and compared again. `unfinished`: uploads left
+    open by killed functions; `unswept`: those still there after the product's own sweep. `stuck`: what did not come to
+    rest, in a sentence.
     """
 
     seed: int
@@ -92,6 +96,7 @@ class SoakReport:
     compared: int
     bytes_compared: int
     differences: Sequence[str]
+    tags_lost: int
     unfinished: int
     unswept: int
     stuck: Sequence[str] = ()
@@ -116,11 +121,11 @@ class SoakReport:
         for name, run in (*(("nightly", run) for run in self.nightly), *(("last", run) for run in self.last)):
             if run.state != "done" or not run.closes:
                 books = "" if run.closes else ", and its books do not close"
-                yield f"a {name} reconcile ended {run.state}{books}"
+                yield f"a {name} reconcile, {run.run_id}, ended {run.state}{books}"
         if not self.last:
             yield "no reconcile came to its end at rest"
-        elif any(self.last[-1].drift.values()):
-            yield f"the last reconcile still found {dict(self.last[-1].drift)}"
+        elif not any(run.state == "done" and not run.drift for run in self.last):
+            yield f"no reconcile at rest found nothing, the last {dict(self.last[-1].drift)}"
 
     def _of_messages(self) -> Iterator[str]:
         if self.account.untold > BATCH * self.kills:
@@ -155,6 +160,7 @@ class SoakReport:
             f"Uploads    {self.unfinished} left open by killed functions, {self.unswept} after a sweep",
             f"Killed     {self.kills} functions' processes, {self.interrupted} of them at work",
             f"Memory     function {amount(self.function_memory)} at most; emulator {amount(self.emulator_memory)}",
+            f"Tags       of {self.tags_lost} keys, whose events were lost, by a forced backfill",
             f"Check      {self.compared} objects, {amount(self.bytes_compared)}: {check}",
         ]
 
@@ -187,12 +193,14 @@ class SoakReport:
                 "objects": self.compared,
                 "bytes": self.bytes_compared,
                 "differences": list(self.differences),
+                "tags_lost": self.tags_lost,
             },
         }
 
 
 def run_document(run: NightlyRun) -> dict[str, Any]:
     return {
+        "run_id": run.run_id,
         "state": run.state,
         "closes": run.closes,
         "seconds": round(run.seconds, 1),

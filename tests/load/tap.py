@@ -19,10 +19,10 @@ RECEIVES_AT_MOST = 100
 
 @dataclass
 class Tap:
-    """`heard`: the ids of the events seen so far."""
+    """`heard`: the events seen so far, each id with its key."""
 
     sandbox: Sandbox
-    heard: set[str] = field(default_factory=set)
+    heard: dict[str, str] = field(default_factory=dict)
     _url: str = ""
 
     def open(self) -> None:
@@ -43,7 +43,8 @@ class Tap:
             if not messages:
                 break
             for message in messages:
-                self.heard.add(json.loads(message["Body"])["id"])
+                event = json.loads(message["Body"])
+                self.heard[event["id"]] = event["detail"]["object"]["key"]
                 if random.random() < share:
                     self._send_again(message["Body"], random.randrange(LATE_SECONDS))
                     sent += 1

@@ -9,7 +9,7 @@ from tests.load.processes import Process, parsed, workers_of
 from tests.load.soak_report import BATCH, STOLEN, UNDELIVERED, UNTOLD, Account, NightlyRun, SoakReport
 from tests.sandbox.books import DELETED, FAILED, REPLICATED, SKIPPED, End
 
-QUIET = NightlyRun("done", True, 3.0)
+QUIET = NightlyRun("soak-1", "done", True, 3.0)
 ACCOUNT = Account(
     heard=frozenset("abcdefg"),
     stolen=frozenset("de"),
@@ -45,6 +45,7 @@ GOOD = SoakReport(
     compared=5,
     bytes_compared=50,
     differences=(),
+    tags_lost=1,
     unfinished=1,
     unswept=0,
 )
@@ -70,10 +71,10 @@ def test_nothing_is_wrong_with_a_good_soak():
         ({"compared": 0}, "nothing was there"),
         ({"stuck": ("3 messages are left",)}, "3 messages are left"),
         ({"kills": 0}, "1 events came to no end"),
-        ({"nightly": [NightlyRun("failed", True, 1.0)]}, "a nightly reconcile ended failed"),
-        ({"nightly": [NightlyRun("done", False, 1.0)]}, "books do not close"),
+        ({"nightly": [NightlyRun("soak-2", "failed", True, 1.0)]}, "a nightly reconcile, soak-2, ended failed"),
+        ({"nightly": [NightlyRun("soak-2", "done", False, 1.0)]}, "books do not close"),
         ({"last": []}, "no reconcile came to its end"),
-        ({"last": [replace(QUIET, drift={"missing": 1})]}, "still found {'missing': 1}"),
+        ({"last": [replace(QUIET, drift={"missing": 1})]}, "found nothing, the last {'missing': 1}"),
         ({"dead_letters": {"not-json": 1}}, "1 dead letters of poison, and 2 were put in"),
         ({"dead_letters": {"not-json": 2, "throttled": 1}}, "good messages among the dead letters"),
         ({"ranges_dead_letters": 1}, "ranges queue"),
