@@ -17,7 +17,7 @@ from consumer_replicator.carried import Carried
 from consumer_replicator.checksum import FULL_OBJECT, Checksum
 from consumer_replicator.errors import HydrationError, SourceMoved, TagsDenied
 from consumer_replicator.identity import NO_VERSION, SourceIdentity
-from consumer_replicator.parts import Part
+from consumer_replicator.parts import MAX_PART_BYTES, MAX_PARTS, Part
 
 RESERVED_TAG_PREFIX = "aws:"
 """Tags of AWS itself: readable, but nobody else may write them.
@@ -213,7 +213,10 @@ def _pin(identity: SourceIdentity) -> dict[str, str]:
 
 
 def _source_object(answer: Mapping[str, Any]) -> SourceObject:
+    """:raises ValueError: it says that it is larger than S3's objects can be."""
     version = answer.get("VersionId")
+    if not 0 <= answer["ContentLength"] <= MAX_PARTS * MAX_PART_BYTES:
+        raise ValueError("a size that no object has")
     return SourceObject(
         identity=SourceIdentity(
             version_id=None if version == NO_VERSION else version,
