@@ -56,7 +56,7 @@ REST_SECONDS = 300.0  # what was killed comes back after a minute, a delete is c
 LAST_RECONCILES = 4
 ROUSED = 8
 DAY = 86_400.0
-INTERRUPTED = "Worker process died"  # says MiniStack 1.5.33 of an invocation
+INTERRUPTED = "errorMessage=Worker process died"  # says MiniStack 1.5.33 of a batch
 MIB = 1 << 20
 
 

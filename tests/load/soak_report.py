@@ -67,7 +67,7 @@ class NightlyRun:
 class SoakReport:
     """Bytes in bytes, times in seconds. `dead_letters`: how many of which code; `poison`: how many were put in.
 
-    `kills` of functions' processes; `interrupted`: invocations that ended so. `last`: the reconciles after all had come
+    `kills` of functions' processes; `interrupted`: batches that ended so. `last`: the reconciles after all had come
     to rest, one of which must find nothing. `differences`: what the independent check found, but for tags whose events
     were lost: those of `tags_lost` keys, made good by a forced backfill and compared again. `unfinished`: uploads left
     open by killed functions; `unswept`: those still there after the product's own sweep. `stuck`: what did not come to
@@ -158,7 +158,7 @@ class SoakReport:
             f"Reconciles {len(self.nightly)} beside it all, found {told(found)}; {len(self.last)} at rest",
             f"Set aside  {told(self.dead_letters)}; ranges {self.ranges_dead_letters}",
             f"Uploads    {self.unfinished} left open by killed functions, {self.unswept} after a sweep",
-            f"Killed     {self.kills} functions' processes, {self.interrupted} of them at work",
+            f"Killed     {self.kills} functions' processes, in the midst of {self.interrupted} batches",
             f"Memory     function {amount(self.function_memory)} at most; emulator {amount(self.emulator_memory)}",
             f"Tags       of {self.tags_lost} keys, whose events were lost, by a forced backfill",
             f"Check      {self.compared} objects, {amount(self.bytes_compared)}: {check}",
@@ -182,7 +182,7 @@ class SoakReport:
             "last": [run_document(run) for run in self.last],
             "dead_letters": dict(self.dead_letters),
             "ranges_dead_letters": self.ranges_dead_letters,
-            "killed": {"processes": self.kills, "at_work": self.interrupted},
+            "killed": {"processes": self.kills, "batches": self.interrupted},
             "unfinished_uploads": {"left": self.unfinished, "after_sweep": self.unswept},
             "memory": {
                 "function": self.function_memory,
