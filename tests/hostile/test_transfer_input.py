@@ -22,7 +22,7 @@ from tests.hostile.forgery import OTHERS
 from tests.odd_keys import ODD_KEYS
 
 CONTEXT = Context("s3-hydration-transfer")
-PAYLOADS, STEPS = 1_500, 1_500
+PAYLOADS, STEPS = 800, 1_500
 FIELDS = (
     *("mode", "prefix", "since", "until", "dry_run", "force", "max_objects", "objects_per_second"),
     *("sample", "read_bytes", "repair", "run_id", "stop"),
