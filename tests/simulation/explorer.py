@@ -114,8 +114,11 @@ class _Replaying(Process):
 
 
 class Explorer:
-    def __init__(self, plan: Scenario) -> None:
+    """`owed_at_the_edge`: COVER is owed even where the design leaves it to the reconcile (`Scenario.known_edge`)."""
+
+    def __init__(self, plan: Scenario, *, owed_at_the_edge: bool = False) -> None:
         assert len(plan.keys) == 1
+        self._excused = plan.known_edge and not owed_at_the_edge
         self.plan = plan
         self.key = plan.keys[0]
         self.cloud = Cloud(versioned=plan.versioned, replica_versioned=plan.replica_versioned, keys=plan.keys)
@@ -208,6 +211,7 @@ class Explorer:
         self.cloud.broken.clear()
 
     def _saved(self, state: State, **changes: Any) -> State:
+        self._without_short_delays()
         self._work_on_the_outdated()
         return replace(state, world=self.cloud.snapshot(), **changes)
 
@@ -354,7 +358,7 @@ class Explorer:
                     self._tell(under.message.id, "is delivered once more, while it is worked on")
                     again = replace(under.message, receive_count=under.message.receive_count + 1)
                     after = self._spent(state, "twice")
-                    if self.plan.known_edge:
+                    if self._excused:
                         after = replace(after, owed=False)
                     yield name, self._started(after, again, backed=False)
 
@@ -458,6 +462,12 @@ class Explorer:
         if under.backed:
             self._message(under.message.id).visible_at = self.cloud.now
         return self._checked(self._saved(state, under=_without(state.under, place)))
+
+    def _without_short_delays(self) -> None:
+        """Only confirm hints are made to wait for a reason that the protocol rests on."""
+        for message in self.cloud.queues[QUEUE]:
+            if message.visible_at < 1e15 and TOMBSTONE.search(message.body) is None:
+                message.visible_at = min(message.visible_at, self.cloud.now)
 
     def _work_on_the_outdated(self) -> None:
         cloud = self.cloud
