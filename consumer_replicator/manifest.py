@@ -141,16 +141,21 @@ class Manifest:
             {f":{name}": value for name, value in changes.items()} | {":read": {"N": str(before.generation)}},
         )
 
-    def add_range(self, key: str, upload_id: str, number: int) -> int:
+    def add_range(self, key: str, upload_id: str, number: int, now: float) -> int:
         """Adds one range to the finished ones, and says how many they are now. May be repeated.
+
+        The row's time is that of the last range: an upload that gets on is not taken for an unfinished one.
 
         :raises RowMoved: the row does not name this upload any more.
         :raises HydrationError: everything else.
         """
-        values = {":range": {"NS": [str(number)]}, ":upload": {"S": upload_id}}
-        answer = self._update(
-            key, f"ADD {DONE_RANGES} :range", f"{UPLOAD_ID} = :upload", values, ReturnValues="ALL_NEW"
-        )
+        values = {
+            ":range": {"NS": [str(number)]},
+            ":now": {"N": str(moment(now))},
+            ":upload": {"S": upload_id},
+        }
+        update = f"SET {WRITTEN_AT} = :now ADD {DONE_RANGES} :range"
+        answer = self._update(key, update, f"{UPLOAD_ID} = :upload", values, ReturnValues="ALL_NEW")
         return len(answer["Attributes"][DONE_RANGES]["NS"])
 
     def mark_sent(self, key: str, upload_id: str, now: float) -> None:

@@ -74,7 +74,7 @@ class PartRanges:
         if uploaded is None:
             return self.defer(hint, PartRange(upload.id, number))
         try:
-            done = self._manifest.add_range(hint.key, upload.id, number)
+            done = self._manifest.add_range(hint.key, upload.id, number, self._rows.now())
         except RowMoved:
             return Skipped(SkipReason.UPLOAD_GONE)
         if done >= upload.cut.ranges:

@@ -927,16 +927,14 @@ def _value_bytes(value: dict[str, Any]) -> int:
 
 
 def _updated(item: dict[str, Any], expression: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The attributes that the forms in use change: ADD name :numbers, and SET name = :value, ..."""
-    action, _, rest = expression.partition(" ")
-    if action == "ADD":
-        name, added = rest.split(" ")
+    """The attributes that the form in use changes: SET name = :value, ... ADD name :numbers."""
+    sets, _, adds = expression.removeprefix("SET ").partition(" ADD ")
+    changed = {name: values[value] for name, value in (change.split(" = ") for change in sets.split(", "))}
+    if adds:
+        name, added = adds.split(" ")
         had = item.get(name, {"NS": []})["NS"]
-        return {name: {"NS": [*had, *(number for number in values[added]["NS"] if number not in had)]}}
-    if action == "SET":
-        pairs = (change.split(" = ") for change in rest.split(", "))
-        return {name: values[value] for name, value in pairs}
-    raise refuse("UpdateItem", "ValidationException", 400, expression)
+        changed[name] = {"NS": [*had, *(number for number in values[added]["NS"] if number not in had)]}
+    return changed
 
 
 def _holds(item: dict[str, Any] | None, condition: str, values: dict[str, Any]) -> bool:

@@ -297,10 +297,10 @@ def test_a_touch_writes_generation_time_and_sequencer_and_leaves_the_finished_ra
 
 def test_a_range_is_added_while_the_row_names_its_upload_whatever_its_generation(stub):
     manifest, stubber = stub
-    values = {":range": {"NS": ["3"]}, ":upload": {"S": "u-1"}}
-    request = update_request("ADD d :range", "u = :upload", values, ReturnValues="ALL_NEW")
+    values = {":range": {"NS": ["3"]}, ":now": {"N": "1800000001.5"}, ":upload": {"S": "u-1"}}
+    request = update_request("SET c = :now ADD d :range", "u = :upload", values, ReturnValues="ALL_NEW")
     stubber.add_response("update_item", {"Attributes": {"d": {"NS": ["1", "3"]}}}, request)
-    assert manifest.add_range("k", "u-1", 3) == 2
+    assert manifest.add_range("k", "u-1", 3, NOW + 1.5) == 2
 
 
 def test_that_ranges_were_sent_is_noted_while_the_row_names_their_upload(stub):
@@ -312,7 +312,7 @@ def test_that_ranges_were_sent_is_noted_while_the_row_names_their_upload(stub):
 
 UPDATES = {
     "touch": lambda manifest: manifest.touch("k", UPLOADING, TOUCHED),
-    "range": lambda manifest: manifest.add_range("k", "u-1", 3),
+    "range": lambda manifest: manifest.add_range("k", "u-1", 3, NOW),
     "sent": lambda manifest: manifest.mark_sent("k", "u-1", NOW),
 }
 
@@ -338,13 +338,13 @@ def test_a_refused_update_says_why(stub, update, code, status, expected):
 
 def test_ranges_are_added_side_by_side_and_twice_and_survive_a_touch(manifest):
     manifest.write("k", None, replace(UPLOADING, generation=3))
-    assert manifest.add_range("k", "u-1", 2) == 1
+    assert manifest.add_range("k", "u-1", 2, NOW + 6) == 1
     manifest.touch("k", UPLOADING, TOUCHED)
     manifest.mark_sent("k", "u-1", NOW)
-    assert manifest.add_range("k", "u-1", 1) == 2
-    assert manifest.add_range("k", "u-1", 2) == 2
+    assert manifest.add_range("k", "u-1", 1, NOW + 6) == 2
+    assert manifest.add_range("k", "u-1", 2, NOW + 6) == 2
     expected = replace(UPLOAD, done=frozenset({1, 2}), sent_at=NOW)
-    assert manifest.read("k") == replace(TOUCHED, written_at=NOW + 5.124, tags="", upload=expected)
+    assert manifest.read("k") == replace(TOUCHED, written_at=NOW + 6, tags="", upload=expected)
 
 
 def test_neither_a_row_with_another_upload_nor_one_that_is_gone_comes_to_life_again(manifest):

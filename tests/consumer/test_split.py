@@ -1,6 +1,7 @@
 """A copy that spreads over many invocations: begun, resumed, completed, begun again, given up."""
 
 import json
+from collections import deque
 from collections.abc import Callable
 
 import pytest
@@ -294,6 +295,22 @@ def test_a_reconcile_revives_an_upload_whose_messages_are_all_gone(world: World)
     assert rig.row("k").generation == generation, "an upload of an hour is under way, not unfinished"
     world.now += 86_400
     rig.ask()
+    rig.drain()
+    rig.assert_covered("k")
+
+
+def test_an_upload_that_gets_on_is_not_taken_for_unfinished_however_long_it_takes(world: World):
+    rig = TransferRig(world, splitting=SPLITTING, part_bytes=PART, works=False)
+    begun(rig)
+    messages = list(world.queues[QUEUE])
+    for place, message in enumerate(messages, start=1):
+        message.visible_at = world.now + place * 80_000
+    for done in (1, 2):
+        world.now += 80_000
+        rig.run()
+        rig.ask()
+        assert len(rig.row("k").upload.done) == done
+        assert world.queues[QUEUE] == deque(messages[done:]), "no hint was sent"
     rig.drain()
     rig.assert_covered("k")
 
