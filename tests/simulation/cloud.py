@@ -53,7 +53,7 @@ class Numbers:
 class Cloud(World):
     """`keys`: those that may ever be touched. `broken`: rules that did not hold, as (name, sentence).
 
-    `shown`: of each key the version that the replica shows; `latest`: the source state (its place in the history) that
+    `shown`: of each key the ETag that the replica shows; `latest`: the source state (its place in the history) that
     the last change of the replica came from. `tokens`: every source version that ever was, by its identity's token.
     """
 
@@ -158,7 +158,7 @@ class Cloud(World):
             self.broken.append(("FENCE", f"{call.operation} on {key!r}, which is out of scope"))
             return
         version = self.replica.current(key)
-        shows = version.id if version else None
+        shows = version.etag if version else None
         if shows != self.shown.get(key):
             self.shown[key] = shows
             self._watch_change(call, key, version, reads)
@@ -175,6 +175,8 @@ class Cloud(World):
             self.broken.append(
                 ("MONO", f"{key}: {call.operation} {what}, from source state {read}; the replica showed {latest}")
             )
+        if version is None and 1 <= read <= self.state_index(key) and self.history[key][read - 1] is not None:
+            self.broken.append(("MONO", f"{key}: deleted, from source state {read}, in which the object was there"))
         self.latest[key] = max(read, latest)
         if version is not None:
             token = version.attributes.get("Metadata", {}).get(PROVENANCE_SOURCE)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from consumer_replicator import checksum, errors, plan, range_worker
+from consumer_replicator import checksum, errors, plan
 from consumer_replicator.batch import Batch
 from consumer_replicator.converge import Converger
 from consumer_replicator.outcome import Failed, Skipped, SkipReason
@@ -310,10 +310,6 @@ def no_sweep(stack: ExitStack) -> None:
     put(stack, Sweep, "run", lambda _self, _now: 0)
 
 
-def reconcile_blind_to_replicas(stack: ExitStack) -> None:
-    put(stack, range_worker, "with_replicas", lambda rows, _replicas: rows)
-
-
 def tags_set_once(stack: ExitStack) -> None:
     """As the code once was: tags that the row says are there are never set again."""
     from consumer_replicator import converge, tags
@@ -491,54 +487,81 @@ MUTANTS: tuple[Mutant, ...] = (
         SAFETY | COVER,
     ),
     Mutant(
-        "unpinned ranges",
-        unpinned_ranges,
-        script("huge huge undo"),
-        COVER,
-        begin=UPLOADING,
-    ),
-    Mutant(
         "unpinned ranges, unchecked wholes",
         lambda stack: (unpinned_ranges(stack), unchecked_wholes(stack)),
         script("huge huge undo"),
         SAFETY,
-        begin=UPLOADING,
+        begin=(
+            *UPLOADING,
+            "source 2 huge, its event sent",
+            "all range1",
+            "source 3 undo, its event sent",
+            "all range2",
+        ),
     ),
     Mutant(
         "unconditional complete",
         _without_conditions("complete_multipart_upload"),
         script("huge put", replica_versioned=False),
         SAFETY,
-        begin=WHOLE,
+        begin=(*WHOLE, "receive plain1"),
     ),
-    Mutant("no HEAD after complete", no_head_after_complete, script("put huge delete"), SAFETY | COVER),
-    Mutant(
-        "no look before complete",
-        no_look_before_complete,
-        script("huge delete", crashes=1),
-        SAFETY | COVER,
-        begin=WHOLE,
-    ),
-    Mutant(
-        "completes under a range message",
-        completes_under_a_range_message,
-        script("huge delete", crashes=1),
-        SAFETY | COVER,
-        begin=UPLOADING,
-    ),
-    Mutant(
-        "uploads recorded without a condition",
-        uploads_recorded_without_condition,
-        script("huge huge"),
-        SAFETY | COVER,
-    ),
-    Mutant("resumes without a touch", resumes_without_a_touch, script("huge huge undo"), SAFETY | COVER),
     Mutant(
         "completes over whatever is there",
         completes_over_whatever_is_there,
-        script("huge put undo"),
-        SAFETY | COVER,
-        begin=WHOLE,
+        script("huge put", replica_versioned=False),
+        SAFETY,
+        begin=(*WHOLE, "receive plain1"),
     ),
+    Mutant("resumes without a touch", resumes_without_a_touch, script("huge put undo"), COVER, begin=UPLOADING),
     Mutant("tags are set once", tags_set_once, script("put tag tag"), COVER, begin=REPLICATED),
 )
+
+BY_CHANCE: tuple[Mutant, ...] = (
+    Mutant("no sweep", no_sweep, script("big big", crashes=2), frozenset({"ORPHAN"}), seeds=500),
+    Mutant("failures are acknowledged", acknowledges_failures, script("put put", refusals=2), COVER, seeds=500),
+    Mutant(
+        "denied is absent",
+        denied_is_absent,
+        script("put put", denied=6),
+        SAFETY,
+        seeds=500,
+    ),
+    Mutant(
+        "the scope is not looked at",
+        no_scope,
+        script("put", foreign=6),
+        frozenset({"FENCE", "BOOKS", "QUIET"}),
+        seeds=500,
+    ),
+)
+"""Those whose rule is of the end of a run, or of trouble that is not explored."""
+
+CHANGED = {
+    "plan": plan,
+    "errors": errors,
+    "fake_aws": fake_aws,
+    "Batch": Batch,
+    "Converger": Converger,
+    "Source": Source,
+    "Split": Split,
+    "Sweep": Sweep,
+    "CloudS3": CloudS3,
+    "CloudDynamoDB": CloudDynamoDB,
+}
+"""What mutants change, and must leave as it was."""
+
+GUARDED = {
+    "unpinned ranges": "the source's checksum of the whole is sent along with Complete, and S3 refuses: the pair with "
+    "'unchecked wholes' is caught by MIX",
+    "no HEAD after complete": "a version hides only an upload that was initiated before it; whoever writes one writes "
+    "the row too, which then names no upload, and a delete waits until every invocation of that time is gone",
+    "completing without looking at the source again": "the same: whoever worked on the change has written the row, or "
+    "its event is still to come",
+    "completing under a range message": "its redelivery is answered 'upload gone' once the row is another; the delete "
+    "that follows waits, and looks for a replica by HEAD before it ends",
+    "an upload recorded without a condition": "its ranges end in a plain hint, whatever became of them",
+    "a tombstone known by its generation only": "a confirm hint that meets a row LIVE cancels a delete that is none, "
+    "and a plain hint copies once more: it costs a copy",
+}
+"""Rules of the models that the code keeps, and whose absence another rule makes good; nothing was found to break."""

@@ -18,11 +18,12 @@ class Act(StrEnum):
     TAG = "tag"
 
     def body(self, number: int) -> bytes:
+        """Of every part of a large one it can be told from which it is."""
         match self:
             case Act.BIG:
-                return f"big body {number}".encode()
+                return f"big {number}; ".encode() * 2
             case Act.HUGE:
-                return f"a huge body, it is number {number}".encode()
+                return f"huge {number}; ".encode() * 4
             case _:
                 return f"body {number}".encode()
 
