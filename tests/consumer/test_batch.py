@@ -147,11 +147,11 @@ def test_an_error_nobody_thought_of_fails_its_own_message_only(rig: Rig, world: 
 
     def surprise(call: Call) -> None:
         if call.key == "bad":
-            raise RuntimeError("surprise")
+            raise BufferError("surprise")
 
     world.before = surprise
     done = by_key(rig.run())
-    assert done["bad"] == Failed("unexpected", "RuntimeError: surprise", final=False)
+    assert done["bad"] == Failed("unexpected", "BufferError: surprise", final=False)
     assert isinstance(done["good"], Replicated)
 
 

@@ -97,7 +97,7 @@ def wire(who):
     wire.answer("BatchGetItem", Answer(b'{"Responses": {}}'))
     wire.answer("GetItem", Answer(b"{}"))
     wire.answer("PutItem", Answer(b"{}"))
-    wire.answer("SendMessage", Answer(b"{}"))
+    wire.answer("SendMessage", Answer(b'{"MessageId": "m"}'))
     wire.answer("ChangeMessageVisibilityBatch", Answer(b"{}"))
     wire.answer("GetObject", Answer(b"data", headers=OBJECT))
     wire.answer("PutObject", Answer(headers={"ETag": '"r1"'}))
