@@ -114,7 +114,7 @@ def test_no_replica_is_none(stub, code):
     assert replica.head("a key") is None
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, "replica-access-denied"), (503, "aws-error"), (400, "refused")])
+@pytest.mark.parametrize(("status", "code"), [(403, "replica-access-denied"), (503, "aws-error"), (400, "unexpected")])
 def test_a_look_that_is_refused_is_never_an_absence(stub, status, code):
     replica, stubber = stub
     stubber.add_client_error("head_object", str(status), http_status_code=status)
