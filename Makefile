@@ -63,7 +63,7 @@ simulate: $(VENV)/.installed ## schedules of the real code on strict fakes, each
 
 soak: setup ## a million schedules, a backfill of 100,000 beside live events, half an hour in the sandbox with everything at fault (ARGS="--minutes 5")
 	@$(PYTHON_) -m tests.simulation $(ARGS)
-	@LOAD_BACKFILL=100000 $(PYTHON_) -m pytest -n 0 --timeout 3600 tests/load/test_load.py
+	@LOAD_BACKFILL=100000 $(PYTHON_) -m pytest -n 0 --timeout 3600 tests/load
 	@$(PYTHON_) -m tests.load $(ARGS)
 
 bench: $(VENV)/.installed $(PEERS)/.installed ## copying and drift detection against rclone, s5cmd and aws-cli, as ratios (ARGS="--workloads w1 --scale 0.1")

@@ -122,7 +122,7 @@ def conditions(
         case "s3", _:
             given = {name: headers[header] for name, header in S3_HEADERS.items() if header in headers}
             return given | {name: query[part][0] for name, part in S3_QUERIES.items() if part in query}
-        case "dynamodb", ("PutItem" | "DeleteItem"):
+        case "dynamodb", ("PutItem" | "UpdateItem" | "DeleteItem"):
             fields = json.loads(body)
             return {"partition": (fields.get("Item") or fields.get("Key") or {}).get("pk", {}).get("S", "")}
         case "sts", "AssumeRole":
