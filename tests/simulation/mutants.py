@@ -487,6 +487,18 @@ MUTANTS: tuple[Mutant, ...] = (
         SAFETY | COVER,
     ),
     Mutant(
+        "unpinned ranges",
+        unpinned_ranges,
+        script("huge huge undo"),
+        COVER,
+        begin=(
+            *UPLOADING,
+            "source 2 huge, its event sent",
+            "all range1",
+            "source 3 undo, its event sent",
+        ),
+    ),
+    Mutant(
         "unpinned ranges, unchecked wholes",
         lambda stack: (unpinned_ranges(stack), unchecked_wholes(stack)),
         script("huge huge undo"),
@@ -551,17 +563,55 @@ CHANGED = {
 }
 """What mutants change, and must leave as it was."""
 
-GUARDED = {
-    "unpinned ranges": "the source's checksum of the whole is sent along with Complete, and S3 refuses: the pair with "
-    "'unchecked wholes' is caught by MIX",
-    "no HEAD after complete": "a version hides only an upload that was initiated before it; whoever writes one writes "
-    "the row too, which then names no upload, and a delete waits until every invocation of that time is gone",
-    "completing without looking at the source again": "the same: whoever worked on the change has written the row, or "
-    "its event is still to come",
-    "completing under a range message": "its redelivery is answered 'upload gone' once the row is another; the delete "
-    "that follows waits, and looks for a replica by HEAD before it ends",
-    "an upload recorded without a condition": "its ranges end in a plain hint, whatever became of them",
-    "a tombstone known by its generation only": "a confirm hint that meets a row LIVE cancels a delete that is none, "
-    "and a plain hint copies once more: it costs a copy",
-}
-"""Rules of the models that the code keeps, and whose absence another rule makes good; nothing was found to break."""
+GUARDED: tuple[tuple[Mutant, str], ...] = (
+    (
+        Mutant(
+            "no HEAD after complete",
+            no_head_after_complete,
+            script("put huge delete"),
+            SAFETY | COVER,
+            begin=(*REPLICATED, "source 2 huge, its event sent", "all event2", "all range1", "all range2"),
+        ),
+        "a version hides an upload initiated before it; whoever writes one writes the row too; deletes wait",
+    ),
+    (
+        Mutant(
+            "no look at the source before complete",
+            no_look_before_complete,
+            script("huge put"),
+            SAFETY | COVER,
+            begin=WHOLE,
+        ),
+        "the same: whoever worked on the change has written the row, or its event is still to come",
+    ),
+    (
+        Mutant(
+            "completes under a range message",
+            completes_under_a_range_message,
+            script("huge delete", crashes=1),
+            SAFETY | COVER,
+            begin=(*UPLOADING, "all range1"),
+        ),
+        "its redelivery is told that the upload is gone; the delete waits, and looks by HEAD before it ends",
+    ),
+    (
+        Mutant(
+            "uploads recorded without a condition",
+            uploads_recorded_without_condition,
+            script("huge put"),
+            SAFETY | COVER,
+        ),
+        "the ranges of an upload end in a plain hint, whatever became of them",
+    ),
+    (
+        Mutant(
+            "a tombstone known by its generation only",
+            tombstone_known_by_generation_only,
+            script("put delete put"),
+            SAFETY | COVER,
+            begin=PENDING_DELETE,
+        ),
+        "a confirm hint that meets a row LIVE cancels a delete that is none, and a plain hint copies once more",
+    ),
+)
+"""Rules of the models that the code keeps, and whose absence another rule makes good: nothing was found to break."""

@@ -24,7 +24,7 @@ from tests.simulation.cloud import Act, Cloud
 from tests.simulation.process import Fate, Process, answer_lost, failing, go, losing
 from tests.simulation.scenario import Budgets, Operation, Scenario
 from tests.simulation.story import Story
-from tests.simulation.subject import INVOCATION_SECONDS, Subject, handed_over
+from tests.simulation.subject import INVOCATION_SECONDS, MOST_TRIES, Subject, handed_over
 
 STEPS_A_SCENARIO = 200
 STEPS_AN_OPERATION = 400
@@ -136,6 +136,8 @@ class Simulation:
             raise Broken(*self.cloud.broken[0])
 
     def _check_cover(self) -> None:
+        if self.cloud.queues[DLQ] and sum(self.happened.values()) >= MOST_TRIES:
+            self.owed = False  # a message has had all its tries
         if self.owed and not self.working and not self.cloud.queues[QUEUE]:
             self._compare("COVER")
 
@@ -359,7 +361,7 @@ class Simulation:
     # -- trouble -----------------------------------------------------------------------------------------------------
 
     def _spend(self, budget: str, who: str, what: str) -> None:
-        self.left[budget] -= 1
+        self.left[budget] = max(0, self.left[budget] - 1)
         self.happened[budget] += 1
         self._tell(who, what, "", "")
 

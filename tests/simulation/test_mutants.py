@@ -7,10 +7,11 @@ import pytest
 from tests.simulation import mutants, simulation
 from tests.simulation.choices import Chance
 from tests.simulation.explorer import Explorer
-from tests.simulation.mutants import BY_CHANCE, MUTANTS, Mutant
+from tests.simulation.mutants import BY_CHANCE, GUARDED, MUTANTS, Mutant
 from tests.simulation.simulation import Broken
 
 SECONDS = 100.0
+GUARDED_STATES = 2_000
 KILLED: dict[str, tuple[str, int, str]] = {}
 
 
@@ -46,6 +47,13 @@ def caught_by(mutant: Mutant, seed: int) -> Broken | None:
     return None
 
 
+@pytest.mark.parametrize("mutant", [mutant for mutant, _ in GUARDED], ids=lambda mutant: mutant.name)
+def test_what_another_rule_guards_is_not_seen_to_break(mutant: Mutant):
+    """If it breaks one day, it is one of the mutants to be caught."""
+    with mutant.alive():
+        assert not Explorer(mutant.needs).explore(mutant.begin, states=GUARDED_STATES).broken
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_what_catches_a_mutant_finds_nothing_in_the_code_itself(mutant: Mutant):
     """As far as a few hundred states go: the scenarios themselves are in `test_exploration`."""
@@ -55,7 +63,7 @@ def test_what_catches_a_mutant_finds_nothing_in_the_code_itself(mutant: Mutant):
 
 def test_no_mutant_outlives_its_test():
     before = {name: _functions(where) for name, where in mutants.CHANGED.items()}
-    for mutant in (*MUTANTS, *BY_CHANCE):
+    for mutant in (*MUTANTS, *BY_CHANCE, *(mutant for mutant, _ in GUARDED)):
         with mutant.alive():
             pass
     assert {name: _functions(where) for name, where in mutants.CHANGED.items()} == before
@@ -66,6 +74,9 @@ def test_it_is_said_what_caught_each(capsys: pytest.CaptureFixture[str]):
         print("\n\nMutants, the rule that each breaks first, and after how many steps:")
         for name, (rule, steps, how) in KILLED.items():
             print(f"  {name:42} {rule:7} {steps:4}  {how}")
+        print("Guarded by another rule as well:")
+        for mutant, why in GUARDED:
+            print(f"  {mutant.name:42} {why}")
 
 
 def _functions(where: object) -> dict[str, object]:
