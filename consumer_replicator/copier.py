@@ -189,18 +189,13 @@ class Copier:
             for part in wanted:
                 if len(window) == self._window:
                     uploaded.append(window.popleft().result())
-                window.append(self._pool.submit(self._carry_one, identity, key, upload, part, deadline))
+                window.append(self._pool.submit(self._carrier.carry, key, identity, upload, part, deadline))
             uploaded.extend(future.result() for future in window)
         finally:
             for future in window:
                 future.cancel()
             wait(window)
         return uploaded
-
-    def _carry_one(
-        self, identity: SourceIdentity, key: str, upload: Opened, part: Part, deadline: Deadline
-    ) -> UploadedPart:
-        return self._carrier.carry(key, identity, upload, part, deadline)
 
     def complete(self, writing: Writing, upload: Opened, uploaded: list[UploadedPart], found: SourceObject) -> Copied:
         """Makes the upload the replica. `uploaded`: all its parts, in order.

@@ -6,8 +6,10 @@ ever compared with source: under SSE-KMS and for multipart uploads an ETag is op
 Sameness has three answers. `UNKNOWN` is not "same": whoever gets it copies again, or sends a hint.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 NO_VERSION = "null"
 """The version-id S3 gives to objects written while versioning was off or suspended: not unique, so not an identity.
@@ -39,6 +41,22 @@ class SourceIdentity:
         if self.pinned_version:
             return f"v/{self.pinned_version}"
         return f"e/{self.etag}/{self.last_modified}/{self.size}"
+
+
+def version_in(answer: Mapping[str, Any]) -> str | None:
+    """The version-id in an answer about one object; None where it has none that is its own."""
+    version = answer.get("VersionId")
+    return None if version == NO_VERSION else version
+
+
+def from_answer(answer: Mapping[str, Any]) -> SourceIdentity:
+    """The identity in an answer of GetObject or HeadObject."""
+    return SourceIdentity(
+        version_id=version_in(answer),
+        etag=answer["ETag"].strip('"'),
+        last_modified=int(answer["LastModified"].timestamp()),
+        size=answer["ContentLength"],
+    )
 
 
 def compare(one: SourceIdentity, other: SourceIdentity) -> Sameness:

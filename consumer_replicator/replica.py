@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_plus, urlencode
 
 from botocore.exceptions import ClientError
 
-from consumer_replicator import checksum, errors
+from consumer_replicator import checksum, errors, identity
 from consumer_replicator.aws_errors import answered, code_of, translated
 from consumer_replicator.carried import (
     PROVENANCE_GENERATION,
@@ -23,7 +23,6 @@ from consumer_replicator.carried import (
 )
 from consumer_replicator.checksum import COMPOSITE, FULL_OBJECT, Checksum, Running
 from consumer_replicator.errors import HydrationError, ReplicaMoved
-from consumer_replicator.identity import NO_VERSION
 from consumer_replicator.parts import MAX_PARTS
 from consumer_replicator.plan import ReplicaSeen
 from consumer_replicator.row import ReplicaVersion
@@ -328,8 +327,7 @@ def _seen(answer: Mapping[str, Any]) -> ReplicaSeen:
 
 
 def _version(answer: Mapping[str, Any]) -> ReplicaVersion:
-    version = answer.get("VersionId")
-    return ReplicaVersion(answer["ETag"].strip('"'), None if version == NO_VERSION else version)
+    return ReplicaVersion(answer["ETag"].strip('"'), identity.version_in(answer))
 
 
 # Expires is text to S3 and a date to botocore, which cannot send "0" or "-1", both common. So it takes its own way:

@@ -11,12 +11,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from consumer_replicator import carried, checksum, errors
+from consumer_replicator import carried, checksum, errors, identity
 from consumer_replicator.aws_errors import answered, code_of, translated
 from consumer_replicator.carried import Carried
 from consumer_replicator.checksum import FULL_OBJECT, Checksum
 from consumer_replicator.errors import HydrationError, SourceMoved, TagsDenied
-from consumer_replicator.identity import NO_VERSION, SourceIdentity
+from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.parts import MAX_PART_BYTES, MAX_PARTS, Part
 
 RESERVED_TAG_PREFIX = "aws:"
@@ -214,16 +214,10 @@ def _pin(identity: SourceIdentity) -> dict[str, str]:
 
 def _source_object(answer: Mapping[str, Any]) -> SourceObject:
     """:raises ValueError: it says that it is larger than S3's objects can be."""
-    version = answer.get("VersionId")
     if not 0 <= answer["ContentLength"] <= MAX_PARTS * MAX_PART_BYTES:
         raise ValueError("a size that no object has")
     return SourceObject(
-        identity=SourceIdentity(
-            version_id=None if version == NO_VERSION else version,
-            etag=answer["ETag"].strip('"'),
-            last_modified=int(answer["LastModified"].timestamp()),
-            size=answer["ContentLength"],
-        ),
+        identity=identity.from_answer(answer),
         carried=carried.from_answer(answer),
         checksum=checksum.from_answer(answer),
         tag_count=answer.get("TagCount", 0),

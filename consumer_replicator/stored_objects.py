@@ -6,16 +6,15 @@ the bytes, an object written anew with the same bytes is as good.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from consumer_replicator import checksum, errors
+from consumer_replicator import checksum, errors, identity
 from consumer_replicator.aws_errors import Whose, code_of, translated
 from consumer_replicator.comparison import Stored
 from consumer_replicator.errors import ChangedUnderUs, HydrationError
-from consumer_replicator.identity import NO_VERSION, SourceIdentity
 
 PIECE_BYTES = 1024**2
 MOVED = errors.ABSENT | errors.CONDITION_FAILED
@@ -41,7 +40,7 @@ class StoredObjects:
                 if code_of(error) in errors.ABSENT:
                     return None
                 raise
-        return _stored(answer)
+        return Stored(identity.from_answer(answer), checksum.from_answer(answer))
 
     def pieces(self, key: str, stored: Stored) -> Iterator[bytes]:
         """The bytes of exactly this object, at most 1 MiB at a time.
@@ -70,16 +69,3 @@ class StoredObjects:
         with translated(self._whose):
             piece: bytes = body.read(PIECE_BYTES)
             return piece
-
-
-def _stored(answer: Mapping[str, Any]) -> Stored:
-    version = answer.get("VersionId")
-    return Stored(
-        identity=SourceIdentity(
-            version_id=None if version == NO_VERSION else version,
-            etag=answer["ETag"].strip('"'),
-            last_modified=int(answer["LastModified"].timestamp()),
-            size=answer["ContentLength"],
-        ),
-        checksum=checksum.from_answer(answer),
-    )

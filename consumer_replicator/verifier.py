@@ -32,14 +32,13 @@ from consumer_replicator.errors import ChangedUnderUs, HydrationError
 from consumer_replicator.estimate import BYTES_PER_SECOND
 from consumer_replicator.manifest import Manifest
 from consumer_replicator.stored_objects import StoredObjects
+from consumer_replicator.tries import Tries
 
 WINDOW = 200
 """Findings that are looked at side by side: the least that an invocation does."""
 COUNTED_ON_BYTES_PER_SECOND = BYTES_PER_SECOND / 2
 SHARE_OF_AN_INVOCATION = 0.8
 """What one object's bytes may take of it: the rest is for getting there."""
-READ_TRIES = 3
-WORTH_ANOTHER_TRY = frozenset({"truncated", "connection", "aws-error"})
 OF_NO_OBJECT = frozenset({"throttled", "expired-credentials", "assume-role-denied", "own-access-denied"})
 """Failures that say nothing of the object at hand: the range is interrupted, and goes on later."""
 OF_THE_NETWORK = frozenset({"connection", "aws-error"})
@@ -198,18 +197,16 @@ def _checksum(
     objects: StoredObjects, key: str, stored: Stored, algorithm: str, deadline: Deadline, meter: _Meter
 ) -> str:
     """Of the whole body, read anew at every try: a stream that broke off cannot be gone on with."""
-    for tries_left in reversed(range(READ_TRIES)):
+
+    def attempt(_retries: int) -> str:
         running = Running(algorithm)
-        try:
-            for piece in objects.pieces(key, stored):
-                running.add(piece)
-                meter.bytes += len(piece)
-                deadline.check()
-            return running.value()
-        except HydrationError as error:
-            if error.code not in WORTH_ANOTHER_TRY or not tries_left:
-                raise
-    raise AssertionError("unreachable")
+        for piece in objects.pieces(key, stored):
+            running.add(piece)
+            meter.bytes += len(piece)
+            deadline.check()
+        return running.value()
+
+    return Tries().run(attempt, deadline)
 
 
 def _verified(seen: _Seen) -> Verified:
