@@ -7,8 +7,9 @@ import http.client
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
 
 CHUNK = 262_144
@@ -55,14 +56,15 @@ def operation(method: str, target: str, headers: Mapping[str, str]) -> str:
     return "ListBuckets" if not bucket else table.get((method, named), f"{method} {target[:60]}")
 
 
-class CountingProxy:
-    """A context manager. `endpoint_url` inside; `calls` by operation; `failed` of them by status, 400 and above."""
+class Proxy:
+    """A context manager, `endpoint_url` inside. What becomes of a request is `forward`'s to say, on the thread of its
+    connection, which has one of its own to the server behind. `ends`: exceptions that end a connection, unsaid.
+    """
+
+    ends: ClassVar[tuple[type[Exception], ...]] = ()
 
     def __init__(self, upstream: str) -> None:
         self._upstream = urlsplit(upstream).netloc
-        self.calls: Counter[str] = Counter()
-        self.failed: Counter[int] = Counter()
-        self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.endpoint_url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -75,11 +77,8 @@ class CountingProxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def count(self, name: str, status: int) -> None:
-        with self._lock:
-            self.calls[name] += 1
-            if status >= 400:
-                self.failed[status] += 1
+    def forward(self, request: BaseHTTPRequestHandler, upstream: http.client.HTTPConnection) -> None:
+        raise NotImplementedError
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         proxy = self
@@ -92,21 +91,45 @@ class CountingProxy:
                 super().setup()
                 self.upstream = http.client.HTTPConnection(proxy._upstream, timeout=TIMEOUT)
 
+            def handle(self) -> None:
+                with suppress(*proxy.ends):
+                    super().handle()
+
             def finish(self) -> None:
                 self.upstream.close()
-                super().finish()
+                with suppress(*proxy.ends):
+                    super().finish()
 
             def log_message(self, *_: Any) -> None:
                 pass
 
             def forward(self) -> None:
-                answer = pass_on(self, self.upstream)
-                proxy.count(operation(self.command, self.path, dict(self.headers.items())), answer.status)
-                pass_back(self, answer)  # only now: whoever has the answer finds the call counted
+                proxy.forward(self, self.upstream)
 
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = forward  # noqa: N815 - http.server's names
 
         return Handler
+
+
+class CountingProxy(Proxy):
+    """`calls` by operation; `failed` of them by status, 400 and above."""
+
+    def __init__(self, upstream: str) -> None:
+        self.calls: Counter[str] = Counter()
+        self.failed: Counter[int] = Counter()
+        self._lock = threading.Lock()
+        super().__init__(upstream)
+
+    def count(self, name: str, status: int) -> None:
+        with self._lock:
+            self.calls[name] += 1
+            if status >= 400:
+                self.failed[status] += 1
+
+    def forward(self, request: BaseHTTPRequestHandler, upstream: http.client.HTTPConnection) -> None:
+        answer = pass_on(request, upstream)
+        self.count(operation(request.command, request.path, dict(request.headers.items())), answer.status)
+        pass_back(request, answer)  # only now: whoever has the answer finds the call counted
 
 
 def pass_on(request: BaseHTTPRequestHandler, upstream: http.client.HTTPConnection) -> http.client.HTTPResponse:

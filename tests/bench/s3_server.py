@@ -116,12 +116,13 @@ class S3Server:
         return True
 
 
-def client(endpoint_url: str) -> Any:
-    """An S3 client for setting up; what is measured makes its own."""
+def client(endpoint_url: str, *, authority: Path | None = None) -> Any:
+    """An S3 client for setting up; what is measured makes its own. `authority`: whose certificates it trusts."""
     return Session().create_client(
         "s3",
         endpoint_url=endpoint_url,
         region_name=REGION,
+        verify=None if authority is None else str(authority),
         aws_access_key_id=ACCESS_KEY_ID,
         aws_secret_access_key=SECRET_ACCESS_KEY,
         config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=60),

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.lint import cfn_guard, checkov, rendered, suppressions
-from tests.lint.finding import Finding, LinterFailed
+from tests.lint.finding import Finding
 
 
 def findings() -> set[Finding]:
@@ -17,16 +17,7 @@ def findings() -> set[Finding]:
 
 
 def main() -> int:
-    reasons = suppressions.read(suppressions.FILE.read_text())
-    try:
-        faults = suppressions.faults(findings(), reasons)
-    except LinterFailed as failure:
-        faults = [str(failure)]
-    for fault in faults:
-        print(fault, file=sys.stderr)
-    if not faults:
-        print(f"cfn-guard and checkov: nothing but what {suppressions.FILE.name} has a reason for ({len(reasons)})")
-    return 1 if faults else 0
+    return suppressions.status("cfn-guard and checkov", findings, suppressions.FILE)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Which findings are no faults, and why: suppressions.toml. One that matches nothing any more is a fault itself."""
 
+import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from tests.lint.finding import Finding, Place
+from tests.lint.finding import Finding, LinterFailed, Place
 
 FILE = Path(__file__).with_suffix(".toml")
 
@@ -33,3 +34,17 @@ def faults(findings: Iterable[Finding], reasons: Mapping[Place, str]) -> list[st
         if place not in matched
     ]
     return unexpected + stale
+
+
+def status(linters: str, findings: Callable[[], set[Finding]], file: Path) -> int:
+    """The exit status of a command that runs these linters, once it has said what there is to say. `file`: reasons."""
+    reasons = read(file.read_text())
+    try:
+        said = faults(findings(), reasons)
+    except LinterFailed as failure:
+        said = [str(failure)]
+    for fault in said:
+        print(fault, file=sys.stderr)
+    if not said:
+        print(f"{linters}: nothing but what {file.name} has a reason for ({len(reasons)})")
+    return 1 if said else 0

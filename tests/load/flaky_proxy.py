@@ -7,16 +7,13 @@ called is told of a failure that was none.
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from email.message import Message
 from enum import StrEnum
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from random import Random
-from typing import Any, Self
-from urllib.parse import urlsplit
 
-from tests.bench.counting_proxy import HOP_BY_HOP, pass_back, pass_on
+from tests.bench.counting_proxy import HOP_BY_HOP, Proxy, pass_back, pass_on
 from tests.sandbox.check import RESERVED
 
 CHUNK = 65_536
@@ -49,31 +46,22 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Err
 """
 
 
-class FlakyProxy:
-    """A context manager; `endpoint_url` inside. `share` of the calls (0 to 1) meet a fault; it may change at any time.
+class FlakyProxy(Proxy):
+    """`share` of the calls (0 to 1) meet a fault; it may change at any time.
 
     `under_way`: calls that are neither answered nor given up.
     """
+
+    ends = (OSError, HTTPException)  # a killed function's, or what a fault has made of one
 
     def __init__(self, upstream: str, share: float, seed: int) -> None:
         self.share = share
         self.faults: Counter[Fault] = Counter()
         self.calls = 0
         self.under_way = 0
-        self._upstream = urlsplit(upstream).netloc
         self._random = Random(seed)
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.endpoint_url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(upstream)
 
     def next_fault(self, method: str, path: str, service: str) -> Fault | None:
         """For the next call, counted. Bits are flipped only where S3 keeps a checksum: in objects, not in what is asked
@@ -93,39 +81,12 @@ class FlakyProxy:
         with self._lock:
             self.under_way -= 1
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def setup(self) -> None:
-                super().setup()
-                self.upstream = HTTPConnection(proxy._upstream, timeout=TIMEOUT)
-
-            def handle(self) -> None:
-                with suppress(OSError, HTTPException):
-                    super().handle()
-
-            def finish(self) -> None:
-                self.upstream.close()
-                with suppress(OSError):
-                    super().finish()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-            def forward(self) -> None:
-                fault = proxy.next_fault(self.command, self.path, service_of(self.headers))
-                try:
-                    _forward(self, self.upstream, fault)
-                finally:
-                    proxy.call_ended()
-
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = forward  # noqa: N815 - http.server's names
-
-        return Handler
+    def forward(self, request: BaseHTTPRequestHandler, upstream: HTTPConnection) -> None:
+        fault = self.next_fault(request.command, request.path, service_of(request.headers))
+        try:
+            _forward(request, upstream, fault)
+        finally:
+            self.call_ended()
 
 
 def service_of(headers: Message) -> str:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.lint import suppressions
-from tests.lint.finding import Finding, LinterFailed
+from tests.lint.finding import Finding
 from tests.security import bandit, secrets
 from tests.security.audit import audit
 
@@ -23,16 +23,7 @@ def main(*words: str) -> int:
         status, lines = audit()
         print("\n".join(lines), file=sys.stderr if status else sys.stdout)
         return status
-    reasons = suppressions.read(SUPPRESSIONS.read_text())
-    try:
-        faults = suppressions.faults(findings(), reasons)
-    except LinterFailed as failure:
-        faults = [str(failure)]
-    for fault in faults:
-        print(fault, file=sys.stderr)
-    if not faults:
-        print(f"bandit and detect-secrets: nothing but what {SUPPRESSIONS.name} has a reason for ({len(reasons)})")
-    return 1 if faults else 0
+    return suppressions.status("bandit and detect-secrets", findings, SUPPRESSIONS)
 
 
 if __name__ == "__main__":

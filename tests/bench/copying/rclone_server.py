@@ -6,13 +6,11 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
 from tests.bench.copying.certificate import HOST, Certificate
 from tests.bench.peers import BenchError, program
-from tests.bench.s3_server import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, free_ports
+from tests.bench.s3_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY, client, free_ports
 from tests.sandbox.emulator_process import end_group
 
 STARTS_WITHIN = 30.0  # seconds; 0.1 on an idle machine
@@ -61,23 +59,14 @@ class RcloneServer:
             self._process = None
 
     def client(self) -> Any:
-        """For setting up; what is measured makes its own."""
-        return Session().create_client(
-            "s3",
-            endpoint_url=self.endpoint_url,
-            region_name=REGION,
-            verify=str(self._certificate.authority),
-            aws_access_key_id=ACCESS_KEY_ID,
-            aws_secret_access_key=SECRET_ACCESS_KEY,
-            config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=60),
-        )
+        return client(self.endpoint_url, authority=self._certificate.authority)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + STARTS_WITHIN
-        client = self.client()
+        asking = self.client()
         while True:
             try:
-                client.list_buckets()
+                asking.list_buckets()
             except (BotoCoreError, ClientError) as error:
                 if process.poll() is not None or time.monotonic() > deadline:
                     said = self._log.read_text(errors="replace")[-500:]
