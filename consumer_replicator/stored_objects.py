@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from consumer_replicator import checksum, errors, identity
-from consumer_replicator.aws_errors import Whose, code_of, translated
+from consumer_replicator.aws_errors import Whose, answered, code_of, translated
 from consumer_replicator.comparison import Stored
 from consumer_replicator.errors import ChangedUnderUs, HydrationError
 
@@ -40,7 +40,8 @@ class StoredObjects:
                 if code_of(error) in errors.ABSENT:
                     return None
                 raise
-        return Stored(identity.from_answer(answer), checksum.from_answer(answer))
+        with answered():
+            return Stored(identity.from_answer(answer), checksum.from_answer(answer))
 
     def pieces(self, key: str, stored: Stored) -> Iterator[bytes]:
         """The bytes of exactly this object, at most 1 MiB at a time.

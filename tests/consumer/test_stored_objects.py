@@ -135,3 +135,13 @@ def test_any_key_is_looked_at_and_read_on_moto(versioned, key):
     stored = objects.head(key)
     assert (stored.identity.size, stored.checksum.algorithm) == (5, "SHA256")
     assert b"".join(objects.pieces(key, stored)) == b"12345"
+
+
+@pytest.mark.parametrize("missing", ["ETag", "LastModified", "ContentLength"])
+def test_an_answer_that_was_cut_off_is_no_object(stub, missing):
+    """botocore takes a head that was cut off for whole; the twin of what is read for a copy."""
+    objects, stubber = stub
+    stubber.add_response("head_object", {name: value for name, value in HEADED.items() if name != missing})
+    with pytest.raises(HydrationError) as raised:
+        objects.head("k")
+    assert raised.value.code == "truncated"
