@@ -12,6 +12,7 @@ from consumer_replicator.drift import (
     LeftAlone,
     LeftReason,
     Rules,
+    Unclaimed,
     Unreadable,
 )
 from consumer_replicator.drift_record import DriftRecord
@@ -21,6 +22,7 @@ from consumer_replicator.parts import DEFAULT_PART_BYTES
 from consumer_replicator.payload import Mode
 from consumer_replicator.run import Run
 from consumer_replicator.tally import Tally
+from producer_events.scope import InScope
 
 SAMPLED_KEYS = 64
 """Of a range, for the next run's boundaries: 1 KB each, in JSON up to six times that, in an item of at most 400 KB.
@@ -62,6 +64,8 @@ class Chunk:
                 tally[f"skipped:{reason.value}" if listed else f"left:{reason.value}"] += 1
                 tally["unproven"] += _is_unproven(finding, self.rules)
                 tally["rows"] += listed is None
+            case Unclaimed(key):
+                tally["unclaimed"] += isinstance(self.rules.scope.judge(key), InScope)
             case Drift():
                 self._count_drift(finding)
 

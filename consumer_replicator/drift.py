@@ -128,7 +128,15 @@ class Filtered:
     reason: FilterReason
 
 
-type Finding = Drift | Current | LeftAlone | Filtered
+@dataclass(frozen=True, slots=True)
+class Unclaimed:
+    """A replica that has neither an entry nor a row: it may be anybody's, and is left alone."""
+
+    key: str
+    listed: None = None
+
+
+type Finding = Drift | Current | LeftAlone | Filtered | Unclaimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +172,7 @@ MOST_DOUBLINGS = 32
 
 
 def findings(listed: Iterable[Listed], rows: Iterable[tuple[str, Known]], rules: Rules) -> Iterator[Finding]:
-    """One finding for each key of either stream, in key order, holding one entry and one row at a time. None for a
-    replica that has neither an entry nor a row.
+    """One finding for each key of either stream, in key order, holding one entry and one row at a time.
 
     Text compares by code point, which is the order of UTF-8 bytes, which is that of S3 listings and of sort keys
     (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
@@ -180,8 +187,7 @@ def findings(listed: Iterable[Listed], rows: Iterable[tuple[str, Known]], rules:
             yield judge(entry, None, entry.key, rules)
             entry = _next_entry(entries, entry)
         elif entry is None or pair[0] < entry.key:
-            if pair[1] != Stray(None):
-                yield _judge_known(None, pair[1], pair[0], rules)
+            yield Unclaimed(pair[0]) if pair[1] == Stray(None) else _judge_known(None, pair[1], pair[0], rules)
             pair = _next_pair(known, pair)
         else:
             yield _judge_known(entry, pair[1], entry.key, rules)

@@ -10,6 +10,7 @@
     extra              keys with a row and no source; hinted only after the breaker has seen their total
     rows               rows of the manifest that were compared
     left:<reason>      rows without a source that are left alone: kept, tombstone, young, in-flight
+    unclaimed          replicas in scope that have neither a source nor a row: left alone, they may be anybody's
     unproven           keys left alone although they are old: the run proves nothing about them
     lag:<class>        copies since the last whole run, by class of lag
     calls:<operation>  API calls;  read-half-units: the manifest's read units, times two

@@ -16,6 +16,8 @@ from consumer_replicator.drift import (
     Listed,
     NotAscending,
     Rules,
+    Stray,
+    Unclaimed,
     Unreadable,
     findings,
     judge,
@@ -283,6 +285,13 @@ def test_the_hostile_keys_merge_in_the_order_of_their_bytes():
     entries = [entry(key=key) for key in sorted(ODD_KEYS.values(), key=str.encode)]
     rows = [(each.key, row()) for each in entries]
     assert [type(found) for found in findings(entries, rows, everything)] == [Current] * len(ODD_KEYS)
+
+
+def test_a_replica_without_an_entry_and_a_row_is_found_unclaimed():
+    pairs = [("a1", Stray(None)), ("a2", row()), ("b", Stray(None))]
+    found = list(findings([entry(key="b")], pairs, rules()))
+    assert found[0] == Unclaimed("a1")
+    assert [type(each) for each in found[1:]] == [Drift, Drift]
 
 
 def test_two_empty_sides_are_no_findings():

@@ -334,6 +334,25 @@ def test_an_invocation_whose_time_is_up_is_continued_without_counting_twice(worl
     assert done["books"]["copied"] == 500
 
 
+def test_replicas_that_neither_side_knows_are_got_past_a_checkpoint_at_a_time_and_said(world: World):
+    """As many as no invocation lists: kept replicas of objects that are gone, after the manifest was lost."""
+    rig = TransferRig(world, chunk=50)
+    many(rig, world)
+    assert rig.ask()["books"]["copied"] == 500
+    for key in list(world.source.keys):
+        world.remove(key)
+    world.rows.clear()
+    answer = rig.ask(seconds=0)
+    assert answer["state"] == "listing"
+    seen = [step["found"]["unclaimed"] for step in rig.steps(seconds=0)]
+    assert seen[:9] == [50, 100, 150, 200, 250, 300, 350, 400, 450], "every step does one chunk and hands over"
+    done = rig.ask(run_id=answer["run_id"])
+    assert done["state"] == "done"
+    assert done["found"]["unclaimed"] == 500
+    assert done["extras"]["found"] == 0
+    assert done["books"]["closes"]
+
+
 def test_boundaries_are_remembered_and_cut_the_next_run(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("consumer_replicator.transfer.KEYS_WORTH_A_RANGE", 50)
     rig = TransferRig(world)
