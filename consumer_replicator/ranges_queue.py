@@ -17,11 +17,16 @@ from consumer_replicator.errors import HydrationError
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to go on with: a range of a run, or (`range` None) the run's next phase. `tries`: that failed so far."""
+    """What to go on with: a range of a run, or (`range` None) the run's next phase. `tries`: that failed so far.
+
+    `seen`: the version of the run, or of a range how many of its chunks were done, when this was sent; None: an older
+    release did not say. A step that has seen less than is stored now came twice, or was overtaken.
+    """
 
     run_id: str
     range: int | None = None
     tries: int = 0
+    seen: int | None = None
 
     def to_body(self) -> str:
         body: dict[str, str | int] = {"run": self.run_id}
@@ -29,6 +34,8 @@ class Step:
             body["range"] = self.range
         if self.tries:
             body["tries"] = self.tries
+        if self.seen is not None:
+            body["seen"] = self.seen
         return json.dumps(body)
 
     @classmethod
@@ -40,9 +47,9 @@ class Step:
             document = None
         match document:
             case {"run": str(run_id), "range": int(number)}:
-                return cls(run_id, number, _tries(document))
+                return cls(run_id, number, _tries(document), _seen(document))
             case {"run": str(run_id)} if "range" not in document:
-                return cls(run_id, tries=_tries(document))
+                return cls(run_id, tries=_tries(document), seen=_seen(document))
         raise HydrationError("bad-hint", "The message is no step of a run.")
 
 
@@ -65,3 +72,8 @@ class RangesQueue:
 def _tries(document: Mapping[str, object]) -> int:
     tries = document.get("tries")
     return max(0, tries) if isinstance(tries, int) else 0
+
+
+def _seen(document: Mapping[str, object]) -> int | None:
+    seen = document.get("seen")
+    return seen if isinstance(seen, int) else None

@@ -9,6 +9,7 @@ done       report written, watermark moved          stopped    by hand; goes on 
 import zlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from consumer_replicator.key_ranges import KeyRange, KeySample
 from consumer_replicator.payload import Payload
@@ -32,6 +33,8 @@ class Run:
     `ranges` is their number, `first_range` the number of the first: planning again after a crash numbers them anew.
     `since_run`: when the last whole run before this one started. `resumes`: the phase that a stopped or failed run goes
     on with. `held`: why the breaker holds the deletes. `failure`: why the run failed.
+
+    `next_poll`: while it settles, when the one continuation that is on its way looks again; None: none is.
     """
 
     id: str
@@ -48,6 +51,7 @@ class Run:
     resumes: Phase | None = None
     held: str | None = None
     failure: str | None = None
+    next_poll: float | None = None
 
     @property
     def rests(self) -> bool:
@@ -59,7 +63,9 @@ class Run:
         return share is None or zlib.crc32(f"{self.id}/{key}".encode()) < share * 2**32
 
     def moved(self, phase: Phase, **changes: object) -> "Run":
-        return replace(self, phase=phase, version=self.version + 1, **changes)  # type: ignore[arg-type]
+        """One version on. A poll that is not among the changes is forgotten."""
+        changed: dict[str, Any] = {"next_poll": None, **changes}
+        return replace(self, phase=phase, version=self.version + 1, **changed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ class Runs:
             "re": run.resumes.value if run.resumes else None,
             "he": run.held,
             "fa": run.failure,
+            "np": run.next_poll,
             "x": int(run.started) + self._keep_seconds,
         }
         self._put(f"run#{run.id}", "run", item, before=run.version - 1)
@@ -247,6 +248,7 @@ def _run(run_id: str, item: Mapping[str, Any]) -> Run:
         resumes=Phase(item["re"]["S"]) if "re" in item else None,
         held=item["he"]["S"] if "he" in item else None,
         failure=item["fa"]["S"] if "fa" in item else None,
+        next_poll=_number(item, "np"),
     )
 
 

@@ -3,6 +3,11 @@
 `ask` answers a person or the schedule. A small key space is worked through, settled and reported within that one
 invocation; a large one goes on through the ranges queue, range by range and phase by phase, each `step` an invocation
 of its own. Whoever moves a run from one phase to the next does so under its version, so two invocations cannot both.
+
+Where something has to be waited for, one continuation at a time is on its way, however often the run is asked for.
+While a run settles, whoever sends it has written first, under the run's version, when it is due (`next_poll`), and a
+step that has seen less than that ends. A paced range is due when its pace says so. What is overdue was lost: the next
+ask, or a message that came back, takes it up.
 """
 
 import time
@@ -120,7 +125,7 @@ class Transfer:
         except HydrationError as error:
             if step.tries >= STEP_TRIES:
                 raise
-            self._parts.ranges_queue.send(replace(step, tries=step.tries + 1), FIRST_POLL * 2**step.tries)
+            self._parts.ranges_queue.send(self._again(run, step), FIRST_POLL * 2**step.tries)
             return {"run_id": run.id, "state": "interrupted", "note": str(error)}
 
     # -- starting, stopping ----------------------------------------------------------------------------------------
@@ -140,13 +145,14 @@ class Transfer:
         return self._go_on(run, deadline)
 
     def _go_on(self, run: Run, deadline: Deadline) -> Answer:
+        rested = run.rests
         if run.rests and run.resumes is not None:
             resumed = self._written(run.moved(run.resumes, resumes=None, failure=None, finished=None))
             if resumed is None:
                 return self._answer(self._stored(run), "Another invocation was faster.")
             run = resumed
         try:
-            ended = self._guarded(run, lambda: self._drive(run, deadline))
+            ended = self._guarded(run, lambda: self._drive(run, deadline, rested=rested))
         except HydrationError as error:
             self._go_on_later(run.id)
             return self._answer(self._stored(run), f"Interrupted, goes on by itself: {error}")
@@ -156,8 +162,17 @@ class Transfer:
         """Through the ranges queue: every range that is left, or the next phase."""
         run = self._parts.runs.read(run_id)
         left = [state for state in self._parts.runs.ranges(run) if not state.done] if run else []
-        for step in [Step(run_id, state.number) for state in left] or [Step(run_id)]:
+        phase = Step(run_id, seen=run.version if run else None)
+        for step in [_range_step(run_id, state) for state in left] or [phase]:
             self._parts.ranges_queue.send(step, FIRST_POLL)
+
+    def _again(self, run: Run, step: Step) -> Step:
+        """The step for its next try, with what is stored now: it may have failed just after it had moved that on."""
+        stored, tries = self._stored(run), step.tries + 1
+        if step.range is None or stored.phase is not Phase.LISTING:
+            return Step(run.id, tries=tries, seen=stored.version)
+        state = self._parts.runs.read_range(run.id, step.range)
+        return replace(step, tries=tries, seen=state.chunks if state else None)
 
     def _stop(self, run: Run | None) -> Answer:
         if run is None:
@@ -205,16 +220,19 @@ class Transfer:
 
     # -- phases ----------------------------------------------------------------------------------------------------
 
-    def _drive(self, run: Run, deadline: Deadline) -> Run:
-        """As far as this invocation gets; what is left is put on the ranges queue."""
+    def _drive(self, run: Run, deadline: Deadline, *, rested: bool = False) -> Run:
+        """As far as this invocation gets; what is left is put on the ranges queue. `rested`: nothing is on its way."""
         if run.phase is Phase.PLANNING:
             run = self._plan(run)
         if run.phase is Phase.LISTING:
             left = [state for state in self._parts.runs.ranges(run) if not state.done]
             here = left if len(left) <= FEW_RANGES else []
             for state in left:
-                if state not in here or deadline.remaining() <= 0:
-                    self._parts.ranges_queue.send(Step(run.id, state.number))
+                pause = self._parts.worker.pause(run, state)
+                if pause > 0 and not rested:
+                    continue  # its continuation is on its way
+                if pause > 0 or state not in here or deadline.remaining() <= 0:
+                    self._parts.ranges_queue.send(_range_step(run.id, state), pause)
                 else:
                     self._work(run, state, deadline)
             run = self._stored(run)
@@ -225,9 +243,20 @@ class Transfer:
             return self._drive(run, deadline)
         if step.range is not None and run.phase is Phase.LISTING:
             state = self._parts.runs.read_range(run.id, step.range)
-            if state is None or not self._work(run, state, deadline).done:
+            if state is None or self._came_early(run, state, step) or not self._work(run, state, deadline).done:
                 return run
+        if step.seen == run.version:
+            run = replace(run, next_poll=None)  # the continuation that was on its way is this one
+        elif self._is_polled(run):
+            return run
         return self._advance(run, deadline, patience=0.0)
+
+    def _came_early(self, run: Run, state: RangeState, step: Step) -> bool:
+        """Whether a paced range is not due yet. The one step that goes on with it then waits again; any other ends."""
+        pause = 0.0 if state.done else self._parts.worker.pause(run, state)
+        if pause > 0 and step.seen in (None, state.chunks):
+            self._parts.ranges_queue.send(_range_step(run.id, state), pause)
+        return pause > 0
 
     def _plan(self, run: Run) -> Run:
         """Cuts the key space and numbers its ranges. Claimed first: of two that plan, only one writes ranges."""
@@ -254,7 +283,7 @@ class Transfer:
     def _work(self, run: Run, state: RangeState, deadline: Deadline) -> RangeState:
         state = self._parts.worker.work(run, state, deadline)
         if not state.done:
-            self._parts.ranges_queue.send(Step(run.id, state.number), self._parts.worker.pause(run, state))
+            self._parts.ranges_queue.send(_range_step(run.id, state), self._parts.worker.pause(run, state))
         return state
 
     def _advance(self, run: Run, deadline: Deadline, patience: float) -> Run:
@@ -292,13 +321,26 @@ class Transfer:
         since = self._now()
         while any_waiting(self._parts.manifest, self._records(run), extras=not run.held):
             now = self._now()
-            if now - (run.settle_from or now) > SETTLE_WITHIN:
+            waited = now - (run.settle_from or run.started)
+            if waited > SETTLE_WITHIN:
                 break
             if now - since >= patience or deadline.remaining() <= 0:
-                self._parts.ranges_queue.send(Step(run.id), _poll_after(now - (run.settle_from or now)))
-                return run
+                return run if self._is_polled(run) else self._poll_later(run, _poll_after(waited))
             self._sleep(min(1.0, patience))
         return self._finish(run, settle(self._parts.manifest, self._records(run), held=bool(run.held)))
+
+    def _is_polled(self, run: Run) -> bool:
+        """Whether a continuation of a settling run is on its way; one that is overdue has been lost."""
+        return run.next_poll is not None and 0 < run.next_poll - self._now() <= LAST_POLL
+
+    def _poll_later(self, run: Run, delay: float) -> Run:
+        """Written first, so that of many invocations one sends.
+
+        :raises RowMoved: another has.
+        """
+        polled = self._parts.runs.write(run.moved(Phase.SETTLING, next_poll=self._now() + delay))
+        self._parts.ranges_queue.send(Step(run.id, seen=polled.version), delay)
+        return polled
 
     def _finish(self, run: Run, settled: Settled) -> Run:
         """Report, watermark, boundaries, sweep. All of it may be repeated, until the run is written done."""
@@ -356,6 +398,10 @@ def _outcome(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_technical(name: str) -> bool:
     return name.startswith(("calls:", "lag:", "proof:", "read-half-units"))
+
+
+def _range_step(run_id: str, state: RangeState) -> Step:
+    return Step(run_id, state.number, seen=state.chunks)
 
 
 def _poll_after(waited: float) -> float:

@@ -20,7 +20,10 @@ def stub(stubbed):
     return RangesQueue(client, URL), stubber
 
 
-@given(st.builds(Step, st.text(), st.none() | st.integers(0, 10**9)))
+COUNTS = st.integers(0, 10**9)
+
+
+@given(st.builds(Step, st.text(), st.none() | COUNTS, COUNTS, st.none() | COUNTS))
 def test_a_step_survives_its_message(step):
     body = step.to_body()
     assert Step.from_body(body) == step

@@ -41,6 +41,7 @@ FULL = Run(
     resumes=Phase.LISTING,
     held="Too many <deletes>.",
     failure="AccessDenied: caf\u00e9",
+    next_poll=NOW + 15.5,
 )
 
 
@@ -116,6 +117,7 @@ def test_what_a_move_does_not_name_stays_and_what_it_clears_is_gone(runs):
     runs.write(moved)
     assert runs.read("r") == moved
     assert runs.read("r").held == FULL.held
+    assert runs.read("r").next_poll is None, "a move forgets the poll that it does not name"
 
 
 def test_a_run_is_asked_for_consistently_and_written_on_condition(stub):
