@@ -58,7 +58,7 @@ class Signer:
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
         names = sorted(signed.keys() - NOT_SIGNED)
-        lines = "".join([f"{name}:{' '.join(signed[name].split())}\n" for name in names])
+        lines = "".join([f"{name}:{_trimmed(signed[name])}\n" for name in names])
         list_of_names = ";".join(names)
         request = f"{method}\n{path}\n{query}\n{lines}\n{list_of_names}\n{signed['x-amz-content-sha256']}"
         scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
@@ -78,3 +78,11 @@ class Signer:
                 value = hmac.digest(value, word.encode(), "sha256")
             key = self._key = _Key(day, secret, value)
         return key.value
+
+
+def _trimmed(value: str) -> str:
+    """A value as it is signed: spaces at its ends left out, several taken together. Only those of HTTP: of a space that
+    is more than a byte the server knows nothing, and botocore's signature does not hold."""
+    if value.isascii():
+        return " ".join(value.split())
+    return b" ".join(value.encode().split()).decode()

@@ -74,6 +74,21 @@ def test_text_beyond_ascii_in_a_header_is_signed_as_utf_8():
     assert_agree(Signer("us-east-1", "s3"), botocores, CREDENTIALS, headers=headers)
 
 
+@pytest.mark.parametrize("space", ["\u00a0", "\u202f", "\u3000"])
+def test_only_the_spaces_of_http_are_taken_together(space):
+    """Names of files have others (macOS writes U+202F), which a server must find in what was signed. botocore does not
+    tell them apart: what it signs has a plain space instead."""
+    sent = {"content-disposition": f'attachment;  filename="8.15{space}PM.png" '}
+    canonical = f'attachment; filename="8.15{space}PM.png"'
+    theirs = S3SigV4Auth(CREDENTIALS, "s3", "us-east-1")
+    with patch.object(theirs, "_header_value", lambda value: canonical if space in value else value):
+        told = expected(theirs, "PUT", "/k", "", sent, NOW)
+    ours = Signer("us-east-1", "s3").sign(
+        "PUT", "/k", "", {**sent, "host": HOST, "x-amz-content-sha256": EMPTY}, CREDENTIALS, NOW.timestamp()
+    )
+    assert ours["authorization"] == told["authorization"]
+
+
 def test_one_signer_follows_the_day_and_credentials_that_change():
     """The derived key is kept; it must not outlive what it was derived from."""
     signer = Signer("us-east-1", "s3")
