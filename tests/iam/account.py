@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -33,9 +33,20 @@ ARNS = {
 }
 
 
+def aliased(document: Any) -> Any:
+    """With the condition keys by their aliases."""
+    text = json.dumps(document)
+    for key, alias in ALIASES.items():
+        text = text.replace(f'"{key}"', f'"{alias}"')
+    return json.loads(text)
+
+
 class Account:
-    def __init__(self, name: str, stack: Stack) -> None:
+    """`added`: policies that somebody has hung on the product's roles by hand, beside the template's."""
+
+    def __init__(self, name: str, stack: Stack, added: Iterable[Policy] = ()) -> None:
         self.name, self.stack, self.id = name, stack, stack.template.account
+        self.added = list(added)
 
     def arn(self, logical_id: str) -> str:
         """KeyError for a resource that is not there, or whose type is in no policy so far."""
@@ -61,9 +72,7 @@ class Account:
         for logical_id in self.stack.resources:
             if f"{logical_id}.Arn" in text:
                 text = re.sub(rf"\b{logical_id}\.Arn\b", self.arn(logical_id), text)
-        for key, alias in ALIASES.items():
-            text = text.replace(f'"{key}"', f'"{alias}"')
-        return json.loads(text)
+        return aliased(json.loads(text))
 
     @cached_property
     def policies(self) -> list[Policy]:
@@ -71,7 +80,7 @@ class Account:
         found = [each for logical_id in self.stack.resources for each in self._policies(logical_id)]
         number = sum(len(each.document["Statement"]) for each in found)
         assert number == len(list(known_statements(self.stack))), f"{self.name} has a policy that is not read here"
-        return found
+        return found + self.added
 
     def _policies(self, logical_id: str) -> Iterator[Policy]:  # noqa: C901 a case for each kind of policy
         kind, properties = self.stack.resources[logical_id]["Type"], self.stack.properties(logical_id)

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 """
 
 from tests.iam.shape import REPORTS, Shape
-from tests.iam.world import EXTERNAL_ID, Request, World, through_s3
+from tests.iam.world import Request, World, through_s3
 
 KEY = "raw/2026/a key.csv"
 PREFIXES = {"prefix=reports": REPORTS + "runs/", "prefix=keys": KEY}
@@ -79,12 +79,13 @@ def permissions(shape: Shape, world: World) -> list[Request]:
             return of_s3(shape, world)
         case "sqs":
             queue = world.consumer.arn(QUEUES[shape.target.removesuffix(" queue")])
-            return [Request(world.role(shape.role), ON_QUEUES[shape.operation], queue)]
+            return [Request(world.role(shape.role), ON_QUEUES[shape.operation], queue, {}, "sqs")]
         case "dynamodb":
             return of_dynamodb(shape, world)
         case "sts" if (shape.operation, shape.target) == ("sts:AssumeRole", "read role"):
-            context = {"sts:ExternalId": EXTERNAL_ID} if "external-id" in shape.conditions else {}
-            return [Request(world.role(shape.role), "sts:AssumeRole", world.producer.arn("ReadRole"), context)]
+            asked = Request(world.role(shape.role), "sts:AssumeRole", world.producer.arn("ReadRole"), {}, "sts")
+            said = world.external_ids if "external-id" in shape.conditions else []
+            return [asked.in_context(sts__ExternalId=each) for each in said] or [asked]
     raise KeyError(shape.operation, shape.target)
 
 

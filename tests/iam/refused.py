@@ -6,7 +6,7 @@ from itertools import product
 
 from tests.iam.needs import KEY
 from tests.iam.variants import requests, world
-from tests.iam.world import Principal, Request, World, through_s3
+from tests.iam.world import EXTERNAL_ID, NEXT_EXTERNAL_ID, Principal, Request, World, through_s3
 from tests.service_catalog.template import CONSUMER_ACCOUNT, PRODUCER_ACCOUNT, REGION
 
 ANOTHER_ACCOUNT, FOREIGN_ORGANISATION = "333333333333", "o-zzzzzzzzzz"
@@ -51,7 +51,9 @@ def by_others(here: World, asked: Iterable[Request]) -> Iterator[Refused]:
         yield from instead_of(here, each)
         if each.action == "sts:AssumeRole":
             yield Refused(f"no ExternalId: {each}", each.in_context(sts__ExternalId=None), admin=True)
-            yield Refused(f"wrong ExternalId: {each}", each.in_context(sts__ExternalId="a-guess"), admin=True)
+            for said in {"a-guess", EXTERNAL_ID, NEXT_EXTERNAL_ID, EXTERNAL_ID.upper()} - {*here.external_ids}:
+                wrong = each.in_context(sts__ExternalId=said)
+                yield Refused(f"wrong ExternalId {said}: {each}", wrong, admin=True)
         else:
             context = {"events:source": ["aws.s3", "acme.app"]}
             yield Refused(f"events of another source: {each}", each.but(context=context), admin=True)
@@ -159,7 +161,11 @@ def of_writes(here: World) -> Iterator[Refused]:
         other = {ENCRYPTION: "aws:kms", KMS_KEY: f"arn:aws:kms:{REGION}:{account}:key/another"}
         write = Request(Principal("an-admin", account), "s3:PutObject", f"{bucket}/{KEY}")
         yield Refused(f"under another key: {write}", write.but(context=other), admin=True)
-        yield Refused(f"under the account's key: {write}", write.but(context={ENCRYPTION: "aws:kms"}), admin=True)
+        for layers in ("aws:kms", "aws:kms:dsse"):
+            of_the_account = write.but(context={ENCRYPTION: layers})
+            yield Refused(f"under the account's key, {layers}: {write}", of_the_account, admin=True)
+        moved = write.but(action="s3:UpdateObjectEncryption", context=other)
+        yield Refused(f"moved to another key in place: {moved}", moved, admin=True)
         foreign = Principal("an-admin", account, FOREIGN_ORGANISATION)
         yield Refused(f"from outside the organisation: {write}", write.but(principal=foreign), admin=True)
     write = Request(Principal("an-admin", CONSUMER_ACCOUNT), "s3:PutObject", f"{here.replica[0]}/{KEY}")
@@ -219,6 +225,16 @@ def through_endpoints(here: World) -> Iterator[Refused]:
         Request(stranger, "s3:PutObject", f"{source}/{KEY}", {}, "s3"),
         Request(admin, "dynamodb:PutItem", table, {}, "dynamodb"),
         Request(admin, "dynamodb:DeleteTable", here.consumer.arn("Manifest"), {}, "dynamodb"),
+        Request(admin, "sqs:SendMessage", f"arn:aws:sqs:{REGION}:{CONSUMER_ACCOUNT}:somebodys", {}, "sqs"),
+        Request(admin, "sqs:ReceiveMessage", here.consumer.arn("ObjectsQueue"), {}, "sqs"),
+        Request(stranger, "sqs:SendMessage", f"arn:aws:sqs:{REGION}:{PRODUCER_ACCOUNT}:somebodys", {}, "sqs"),
+        Request(stranger, "sts:AssumeRole", f"arn:aws:iam::{PRODUCER_ACCOUNT}:role/somebodys", {}, "sts"),
+    ]
+    # The bucket was deleted, and somebody has made one of its name.
+    taken = {"aws:ResourceAccount": ANOTHER_ACCOUNT}
+    asked += [
+        Request(stranger, "s3:GetObject", f"{source}/{KEY}", taken, "s3"),
+        Request(admin, "s3:PutObject", f"{replica}/{KEY}", taken, "s3"),
     ]
     for each in asked:
         yield Refused(f"through the endpoint: {each}", each, admin=True)

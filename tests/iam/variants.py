@@ -6,7 +6,7 @@ from tests.iam.needs import COPIED_PART, permissions
 from tests.iam.rare_calls import RARE
 from tests.iam.service_calls import service_requests
 from tests.iam.shape import Shape, read
-from tests.iam.world import Request, World
+from tests.iam.world import NEXT_EXTERNAL_ID, Request, World
 from tests.service_catalog.template import CONSUMER_ACCOUNT, PRODUCER_ACCOUNT, REGION
 
 EXISTING = {
@@ -23,6 +23,11 @@ VARIANTS = {
     "prefixes and one VPC account": (
         {"ScopePrefixes": "raw/,curated/", "AllowedVpceAccountId": CONSUMER_ACCOUNT},
         {"DeletePolicy": "mirror", "ScopePrefixes": "raw/,curated/"},
+    ),
+    "an ExternalId while it changes": ({"NextExternalId": NEXT_EXTERNAL_ID}, {"DeletePolicy": "mirror"}),
+    "an ExternalId that has changed": (
+        {"ExternalId": NEXT_EXTERNAL_ID},
+        {"ExternalId": NEXT_EXTERNAL_ID, "DeletePolicy": "mirror"},
     ),
     "S3 copies": (
         {"AllowServerSideCopies": "true"},

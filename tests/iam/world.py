@@ -1,7 +1,7 @@
 """Both products as deployed, who acts in them, and what one of them asks: everything that an evaluation is about."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from tests.service_catalog.template import CONSUMER, CONSUMER_ACCOUNT, PRODUCER,
 
 ORGANISATION = "o-a1b2c3d4e5"
 EXTERNAL_ID = "an-external-id-of-enough-characters"
+NEXT_EXTERNAL_ID = "the-external-id-that-comes-after-it"
 PRODUCERS_ROLES = ("read", "forwarder", "switch-on")
 
 
@@ -46,7 +47,7 @@ class Principal:
 @dataclass(frozen=True)
 class Request:
     """One permission that is asked for: `action` on the ARN `resource`, over TLS unless the context says otherwise.
-    `endpoint` is the service of the gateway that it goes through, if any.
+    `endpoint` is the service of the VPC endpoint that it goes through, if any.
     """
 
     principal: Principal
@@ -69,11 +70,19 @@ class Request:
 
 
 class World:
-    """`producer` and `consumer` are parameters beyond the templates' samples."""
+    """`producer` and `consumer` are parameters beyond the templates' samples; `by_hand` are policies, by account and
+    of resources, that no template has.
+    """
 
-    def __init__(self, producer: Mapping[str, str] | None = None, consumer: Mapping[str, str] | None = None) -> None:
-        self.producer = Account("producer", PRODUCER.resolve(**(producer or {})))
-        self.consumer = Account("consumer", CONSUMER.resolve(**(consumer or {})))
+    def __init__(
+        self,
+        producer: Mapping[str, str] | None = None,
+        consumer: Mapping[str, str] | None = None,
+        by_hand: Mapping[str, Sequence[Policy]] | None = None,
+    ) -> None:
+        by_hand = by_hand or {}
+        self.producer = Account("producer", PRODUCER.resolve(**(producer or {})), by_hand.get("producer", ()))
+        self.consumer = Account("consumer", CONSUMER.resolve(**(consumer or {})), by_hand.get("consumer", ()))
 
     @cached_property
     def policies(self) -> dict[str, Policy]:
@@ -94,6 +103,12 @@ class World:
         statements = [json.loads(self.producer.physical(self.producer.stack.output(each))) for each in outputs]
         document: dict[str, Any] = self.producer.physical({"Version": "2012-10-17", "Statement": statements})
         return document
+
+    @property
+    def external_ids(self) -> list[str]:
+        """Those that the read role is to be assumed with: two while one follows the other."""
+        given = self.producer.stack.parameters
+        return [str(given[name]) for name in ("ExternalId", "NextExternalId") if given[name]]
 
     @property
     def has_s3_copy(self) -> bool:
@@ -161,7 +176,8 @@ class World:
         """For the simulator. `admin`: the principal's own account lets it do everything."""
         context = {"aws:SecureTransport": "true", **request.principal.context, **request.context}
         if request.endpoint:
-            context = {"aws:VpceAccount": CONSUMER_ACCOUNT, **context}
+            owner = self.owner(request.resource)
+            context = {"aws:VpceAccount": CONSUMER_ACCOUNT, "aws:ResourceAccount": owner, **context}
         return {
             "principal": request.principal.arn,
             "action": request.action,

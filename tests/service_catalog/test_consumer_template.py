@@ -605,6 +605,25 @@ def test_the_dynamodb_endpoint_leads_to_the_manifest_only():
     assert set(grant.actions) == {action for action in keeping if action.startswith("dynamodb:")}
 
 
+def test_the_s3_endpoint_leads_to_buckets_of_the_two_accounts_only():
+    """Whoever takes the name of a bucket that is gone is another account."""
+    owners = [e.condition("StringEquals", "aws:ResourceAccount") for e in POLICIES if e.where == "S3Endpoint"]
+    assert owners == [PRODUCER_ACCOUNT, CONSUMER_ACCOUNT]
+
+
+def test_the_sqs_endpoint_leads_to_the_functions_own_queues_and_fetches_nothing():
+    (grant,) = [each for each in POLICIES if each.where == "SqsEndpoint"]
+    assert grant.resources == ["ObjectsQueue.Arn", "DeadLetterQueue.Arn", "RangesQueue.Arn"]
+    fetching = {"sqs:ReceiveMessage", "sqs:DeleteMessage"}  # by Lambda, which is not in the VPC
+    sending = (granted(STACK) | granted(STACK, where="TransferRole")) - fetching
+    assert set(grant.actions) == {action for action in sending if action.startswith("sqs:")}
+
+
+def test_the_sts_endpoint_leads_to_the_read_role_only():
+    (grant,) = [each for each in POLICIES if each.where == "StsEndpoint"]
+    assert (grant.actions, grant.resources) == (["sts:AssumeRole"], [PRODUCER.resolve().output("RoleArn")])
+
+
 # --- Events are kept, logs are encrypted, traces are asked for
 
 

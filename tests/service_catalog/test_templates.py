@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 import pytest
 import yaml
 
-from tests.service_catalog.policies import statements
+from tests.service_catalog.policies import listed, statements
 from tests.service_catalog.template import BOTH, CONSUMER, PRODUCER, SERVICE_CATALOG
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
@@ -330,5 +330,13 @@ def test_a_write_under_aws_kms_without_a_key_is_refused_because_it_would_mean_th
     """Nobody in another account can be given aws/s3: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"""
     (statement,) = [each for each in statements(template.resolve()) if each.body.get("Sid") == "NotTheAccountsKey"]
     assert (statement.body["Effect"], statement.principals) == ("Deny", ["*"])
-    assert statement.condition("StringEquals", "s3:x-amz-server-side-encryption") == "aws:kms"
+    assert "aws:kms" in listed(statement.condition("StringEquals", "s3:x-amz-server-side-encryption"))
     assert statement.condition("Null", "s3:x-amz-server-side-encryption-aws-kms-key-id") in (True, "true")
+
+
+@both
+def test_an_object_is_not_moved_to_another_key_in_place(template):
+    """Nothing tells of it: no event, the same ETag. https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html"""
+    (statement,) = [each for each in statements(template.resolve()) if each.body.get("Sid") == "OnlyThisKey"]
+    assert (statement.body["Effect"], statement.principals) == ("Deny", ["*"])
+    assert "s3:UpdateObjectEncryption" in statement.actions
