@@ -26,6 +26,11 @@ def command(section: str, *words: str) -> Command:
     raise AssertionError(f"The runbook's section {section!r} has no command with {words}.")
 
 
+def text(section: str) -> str:
+    """What stands under a heading, up to the next one."""
+    return RUNBOOK.read_text().split(f"\n### {section}\n")[1].split("\n#")[0]
+
+
 def payload(command: Command) -> dict[str, Any]:
     """What a command gives to the transfer function."""
     words = shlex.split(command.text)
