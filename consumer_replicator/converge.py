@@ -206,6 +206,8 @@ class Converger:
             generation=generation_of(view.row),
         )
         copied = self._copier.copy(found, writing, deadline)
+        if writing.leaves_tags:  # before the row: what a copier that is stopped here has made is adopted, tags and all
+            self._replica.set_tags(writing.key, copied.version, writing.tags)
         row = self._rows.live(view.hint, view.row, found, copied, tags_now)
         return Replicated(
             size=found.identity.size,

@@ -32,6 +32,10 @@ NO_UPLOAD = frozenset({"NoSuchUpload", "404"})
 ALL_PARTS = range(1, MAX_PARTS + 1)
 PARTS_A_PAGE = 1_000
 UPLOAD_MOVED = frozenset({"NoSuchUpload", "InvalidPart"})
+TAGGING_CHARACTERS = 2_000
+"""Tags that need more of a header are set by a request of their own. Ten of the longest need up to 46,000, and S3 takes
+8 KB of headers in all, of which metadata may be 2.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html"""
 
 
 class Readable(Protocol):
@@ -60,6 +64,17 @@ class Writing:
     @property
     def condition(self) -> dict[str, str]:
         return {"IfMatch": f'"{self.expected.etag}"'} if self.expected else {"IfNoneMatch": "*"}
+
+    @property
+    def tagging(self) -> str:
+        """The tags as they go with the bytes; empty where there are none, or where they must be set afterwards."""
+        text = urlencode(self.tags, quote_via=quote)
+        return text if len(text) <= TAGGING_CHARACTERS else ""
+
+    @property
+    def leaves_tags(self) -> bool:
+        """Whether the new replica does not have its tags yet."""
+        return bool(self.tags) and not self.tagging
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +154,8 @@ class Replica:
             **self._encryption,
             **self._where,
         }
-        if writing.tags:
-            attributes["Tagging"] = urlencode(writing.tags, quote_via=quote)
+        if tagging := writing.tagging:
+            attributes["Tagging"] = tagging
         if writing.carried.expires is not None:
             attributes[EXPIRES] = writing.carried.expires
         return attributes
@@ -189,10 +204,11 @@ class Replica:
         while True:
             with self._conditional():
                 answer = self._s3.list_parts(**request)
-            found += [_uploaded(part) for part in answer.get("Parts", []) if part["PartNumber"] in among]
-            if not answer.get("IsTruncated") or answer["NextPartNumberMarker"] >= among.stop - 1:
-                return found
-            request["PartNumberMarker"] = answer["NextPartNumberMarker"]
+            with answered():  # one without its end would look like an upload without parts
+                found += [_uploaded(part) for part in answer.get("Parts", []) if part["PartNumber"] in among]
+                if not answer["IsTruncated"] or answer["NextPartNumberMarker"] >= among.stop - 1:
+                    return found
+                request["PartNumberMarker"] = answer["NextPartNumberMarker"]
 
     def complete_upload(
         self,
@@ -206,6 +222,7 @@ class Replica:
         S3 checks a FULL_OBJECT one; a COMPOSITE one it makes itself, of the parts' checksums, which it checks.
 
         :raises ReplicaMoved: 412, or 409, which asks for the whole upload again.
+        :raises HydrationError: `truncated`: it has another checksum; `aws-error`: the answer says neither yes nor no.
         """
         checked = {"ChecksumType": COMPOSITE} if whole.parts else {"ChecksumType": FULL_OBJECT, **whole.parameter()}
         with self._conditional():
@@ -222,8 +239,11 @@ class Replica:
                 **writing.condition,
                 **self._where,
             )
-        with answered():
-            return _version(answer)
+        try:
+            with answered():
+                return _version(answer)
+        except HydrationError as error:
+            raise HydrationError("aws-error", str(error)) from error
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         with translated("replica"):
@@ -241,15 +261,20 @@ class Replica:
         """
         request: dict[str, Any] = {"EncodingType": "url", **self._where}
         while True:
-            with translated("replica"):
+            with translated("replica"), answered():
                 answer = self._s3.list_multipart_uploads(**request)
-            decoded = unquote_plus if answer.get("EncodingType") == "url" else str
-            for upload in answer.get("Uploads", []):
-                yield OpenUpload(decoded(upload["Key"]), upload["UploadId"], upload["Initiated"].timestamp())
-            if not answer.get("IsTruncated"):
+                decoded = unquote_plus if answer.get("EncodingType") == "url" else str
+                uploads = [
+                    OpenUpload(decoded(upload["Key"]), upload["UploadId"], upload["Initiated"].timestamp())
+                    for upload in answer.get("Uploads", [])
+                ]
+                more = answer["IsTruncated"]
+                if more:
+                    request["KeyMarker"] = decoded(answer["NextKeyMarker"])
+                    request["UploadIdMarker"] = answer["NextUploadIdMarker"]
+            yield from uploads
+            if not more:
                 return
-            request["KeyMarker"] = decoded(answer["NextKeyMarker"])
-            request["UploadIdMarker"] = answer["NextUploadIdMarker"]
 
     def delete(self, key: str, expected: ReplicaVersion) -> None:
         """Deletes the replica if it is still the expected one; one that is already gone is fine.

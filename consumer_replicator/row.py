@@ -14,6 +14,8 @@ from producer_events.sequencer import newest
 
 NO_TAGS = ""
 TAGS_DENIED = "denied"
+TAGS_LEFT = "left"
+"""Of an upload that was opened without its tags: they are set once it is complete."""
 
 
 class State(StrEnum):

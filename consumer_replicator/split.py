@@ -26,7 +26,7 @@ from consumer_replicator.parts import Cut
 from consumer_replicator.plan import View
 from consumer_replicator.queue import Queue
 from consumer_replicator.replica import Replica, UploadedPart, Writing
-from consumer_replicator.row import ReplicaVersion, Row, State, Upload, generation_of, touched
+from consumer_replicator.row import TAGS_LEFT, ReplicaVersion, Row, State, Upload, generation_of, touched
 from consumer_replicator.rows import Again, Result, Rows
 from consumer_replicator.source import Source, SourceObject
 from consumer_replicator.splitting import Splitting, Time
@@ -76,7 +76,7 @@ class Split:
             cut=self._splitting.cut(found.identity.size, opened.part_bytes, time),
             algorithm=opened.algorithm,
             type=opened.type,
-            tags=tags_now.digest,
+            tags=TAGS_LEFT if writing.leaves_tags else tags_now.digest,
         )
         after = replace(
             self._rows.next(hint, before, State.UPLOADING), upload=upload, attempts=before.attempts if before else 0

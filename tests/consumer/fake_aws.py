@@ -37,6 +37,7 @@ UPLOADS = {
 """What S3 lets an upload be opened with.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html"""
 STREAM_BYTES = 1024**2
+HEAD_BYTES, SIGNED_BYTES = 8 * 1024, 3 * 1024
 PRODUCER, CONSUMER = "111111111111", "222222222222"
 KEY_ARN = f"arn:aws:kms:us-east-1:{CONSUMER}:key/replica"
 
@@ -392,6 +393,7 @@ class FakeS3(_Client):
         def act() -> dict[str, Any]:
             bucket = self._bucket("PutObject", parameters["Bucket"], parameters["ExpectedBucketOwner"])
             body, told = _received(parameters)
+            _check_head("PutObject", parameters)
             _check_condition(bucket, "PutObject", parameters)
             if told is None or not _fits(body, told):
                 raise refuse("PutObject", "BadDigest", 400)
@@ -473,6 +475,7 @@ class FakeS3(_Client):
 
         def act() -> dict[str, Any]:
             bucket = self._bucket("CreateMultipartUpload", parameters["Bucket"], parameters["ExpectedBucketOwner"])
+            _check_head("CreateMultipartUpload", parameters)
             number = next(self.world.numbers)
             upload_id = f"upload-{number}"
             upload = {"parameters": parameters, "parts": {}, "initiated": self.world.now, "number": number}
@@ -731,6 +734,15 @@ def _upload(bucket: Bucket, operation: str, upload_id: str) -> dict[str, Any]:
     if upload_id not in bucket.uploads:
         raise refuse(operation, "NoSuchUpload", 404)
     return bucket.uploads[upload_id]
+
+
+def _check_head(operation: str, parameters: dict[str, Any]) -> None:
+    """S3 takes 8 KB of headers: those of a caller beside its signature, its session's token and their like.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html"""
+    texts = [text for text in parameters.values() if isinstance(text, str)]
+    texts += [f"x-amz-meta-{name}: {value}" for name, value in parameters.get("Metadata", {}).items()]
+    if sum(len(text.encode()) for text in texts) > HEAD_BYTES - SIGNED_BYTES:
+        raise refuse(operation, "RequestHeaderSectionTooLarge", 400)
 
 
 def _check_condition(bucket: Bucket, operation: str, parameters: dict[str, Any]) -> None:

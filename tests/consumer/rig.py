@@ -26,6 +26,9 @@ CONFIRM_DELAY = 30.0
 WHOLE = Splitting(bandwidth=1e12)
 """No object is so large that a test would split it by chance."""
 MIB = 1024**2
+LONG_TAGS = {f"{n}{'\u00fc' * 127}": "\u00e9" * 256 for n in range(10)}
+"""As many and as long as S3 takes: percent-encoded, 23 KB.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html"""
 
 
 class Rig:
@@ -47,6 +50,7 @@ class Rig:
         held_bytes: int = 16 * MIB,
         server_side: bool = False,
         stream_from: int = 256 * 1024,
+        shards: int = 16,
         s3: Callable[[str], Any] | None = None,
     ) -> None:
         self.world = world
@@ -55,7 +59,7 @@ class Rig:
         s3 = s3 or world.s3
         source = Source(s3("source"), SOURCE, PRODUCER)
         replica = Replica(s3("own"), REPLICA, CONSUMER, KEY_ARN, "preserve")
-        self.manifest = Manifest(world.dynamodb(), TABLE, SOURCE, 16, 30)
+        self.manifest = Manifest(world.dynamodb(), TABLE, SOURCE, shards, 30)
         queue = Queue(world.sqs(), QUEUE, DLQ, SOURCE)
         copies = PartCopies(world.s3("own"), BucketOf(PRODUCER, SOURCE), BucketOf(CONSUMER, REPLICA))
         self.copier = Copier(

@@ -15,7 +15,7 @@ from consumer_replicator.proof import Proof
 from consumer_replicator.row import State
 from producer_events.scope import Scope
 from tests.consumer.fake_aws import QUEUE, Call, World, refuse
-from tests.consumer.rig import MIB, Rig, event
+from tests.consumer.rig import LONG_TAGS, MIB, Rig, event
 from tests.odd_keys import ODD_KEYS
 
 
@@ -487,6 +487,32 @@ def test_tags_travel_with_the_bytes(rig: Rig, world: World):
     converge(rig)
     assert world.replica.current("k").tags == {"team": "a&b=c", "π": ""}
     assert world.operations() == ["GetItem", "GetObject", "GetObjectTagging", "PutObject", "PutItem"]
+
+
+@pytest.mark.parametrize("size", [3, 6 * MIB], ids=["one PUT", "parts"])
+def test_tags_that_no_header_can_hold_are_set_after_the_bytes_and_before_the_row(size: int, rig: Rig, world: World):
+    rig.upload("k", b"a" * size, tags=LONG_TAGS)
+    rig.drain()
+    operations = world.operations(principal="own")
+    assert operations.index("PutObjectTagging") < operations.index("PutItem")
+    assert world.replica.current("k").tags == LONG_TAGS
+    rig.assert_covered("k")
+
+
+def test_a_copier_stopped_before_it_set_such_tags_is_made_good_when_its_message_returns(rig: Rig, world: World):
+    def stop(call: Call) -> None:
+        if call.operation == "PutObjectTagging":
+            world.before = lambda _call: None
+            raise refuse(call.operation, "InternalError", 500)
+
+    rig.upload("k", b"one", tags=LONG_TAGS)
+    world.before = stop
+    rig.run()
+    assert world.replica.current("k").tags == {}
+    rig.drain()
+    assert world.replica.current("k").tags == LONG_TAGS
+    assert world.operations().count("PutObject") == 2, "the second was refused: the first is adopted"
+    rig.assert_covered("k")
 
 
 def test_tags_are_not_asked_for_where_the_source_says_there_are_none(rig: Rig, world: World):

@@ -24,9 +24,10 @@ from consumer_replicator.queue import Message
 from consumer_replicator.row import State
 from consumer_replicator.split import RANGES_LIVE_SECONDS
 from consumer_replicator.splitting import Splitting
+from consumer_replicator.tags import digest
 from producer_events.scope import Scope
 from tests.consumer.fake_aws import DLQ, QUEUE, SOURCE, Call, Version, World, refuse
-from tests.consumer.rig import MIB, Rig, event
+from tests.consumer.rig import LONG_TAGS, MIB, Rig, event
 from tests.consumer.schedule import PART, SPLITTING
 from tests.consumer.transfer_rig import TransferRig
 
@@ -134,6 +135,14 @@ def test_metadata_headers_and_tags_are_carried(rig: Rig, world: World):
     assert replica.attributes["ContentType"] == "text/csv"
     assert replica.attributes["Metadata"]["a"] == "b"
     assert replica.tags == {"team": "blue"}
+
+
+def test_tags_that_no_header_can_hold_are_set_once_the_upload_is_complete(rig: Rig, world: World):
+    rig.upload("k", BODY, tags=LONG_TAGS)
+    rig.drain()
+    assert world.replica.current("k").tags == LONG_TAGS
+    assert rig.row("k").tags == digest(LONG_TAGS)
+    rig.assert_covered("k")
 
 
 def test_ranges_carry_a_group_of_their_upload_and_plain_hints_none(rig: Rig, world: World):
