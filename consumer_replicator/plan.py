@@ -274,9 +274,12 @@ def _made_from(seen: ReplicaSeen, source: SourceIdentity, view: View) -> bool:
 
     After a cancelled delete a DELETE with the old ETag may still be on its way: then only an object written under this
     very generation counts, or by the upload that the row names. So it is with a copy that was asked for although the
-    old one is current. Whatever its provenance says, bytes that S3 knows to be others are never taken.
+    old one is current: without a row every replica was written under its generation, so that none counts. Whatever its
+    provenance says, bytes that S3 knows to be others are never taken.
     """
     if seen.source != source.token() or seen.size not in (None, source.size):
+        return False
+    if view.hint.force and view.row is None:
         return False
     if compare_checksums(seen.checksum, view.checksum) is Sameness.DIFFERENT:
         return False

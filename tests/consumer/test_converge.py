@@ -129,6 +129,17 @@ def test_a_forced_copy_stopped_before_its_commit_is_adopted_and_not_made_a_third
     rig.assert_covered("k")
 
 
+def test_a_forced_copy_of_a_key_without_a_row_takes_no_replica_for_its_own(rig: Rig, world: World):
+    """The manifest was lost: what is there was written by nobody knows whom, under the same first generation."""
+    world.upload("k", b"one")
+    converge(rig)
+    before = world.replica.current("k").etag
+    world.rows.clear()
+    assert converge(rig, force=True) == Replicated(3, None, Proof.SOURCE_CHECKSUM)
+    assert world.replica.current("k").etag != before
+    rig.assert_covered("k")
+
+
 def refused_row_write() -> None:
     raise refuse("PutItem", "ConditionalCheckFailedException", 400)
 

@@ -132,6 +132,7 @@ UPLOADING = [
 
 FORCED = [
     ("no row", fast(None, V1, hint=FORCE), Put(None)),
+    ("no row, a copy of it", slow(None, V1, seen(OTHER, V1, 0), hint=FORCE), Put(OTHER)),
     ("live and the same", fast(State.LIVE, V1, hint=FORCE), Put(OURS)),
     ("live and the same, replica as recorded", slow(State.LIVE, V1, seen(OURS, V1, 4), hint=FORCE), Put(OURS)),
     ("live and the same, replica vanished", slow(State.LIVE, V1, None, hint=FORCE), Put(None)),
