@@ -9,6 +9,8 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple
 
+from producer_events.object_event import MAX_KEY_BYTES
+
 
 class InDoubt(ValueError):
     """Not a plain spelling, which need not mean that it is not allowed."""
@@ -36,26 +38,34 @@ class Secret:
 
 
 class Text(NamedTuple):
-    """Text that matches `pattern`, with so many characters, both bounds included."""
+    """Text that is `pattern` from its first character to its last; `form` says in words what that is.
 
-    pattern: str = ""
-    shortest: int = 0
-    longest: int | None = None
+    \\w and \\d are ASCII. No pattern takes a line end, or anything else that a terminal would obey.
+    """
+
+    pattern: str
+    form: str
+
+    def fits(self, text: str) -> bool:
+        return re.fullmatch(self.pattern, text, re.ASCII) is not None
 
     def read(self, text: str) -> str:
-        fits = self.shortest <= len(text) and (self.longest is None or len(text) <= self.longest)
-        if not fits or not text.isascii() or "\n" in text or not re.match(self.pattern, text, re.ASCII):
+        if not self.fits(text):
             raise InDoubt
         return text
 
 
 class Hidden(NamedTuple):
-    """A secret of at least so many characters."""
+    """The same of a secret."""
 
-    shortest: int
+    pattern: str
+    form: str
+
+    def fits(self, text: str) -> bool:
+        return re.fullmatch(self.pattern, text, re.ASCII) is not None
 
     def read(self, text: str) -> Secret:
-        if not text.isascii() or len(text) < self.shortest:
+        if not self.fits(text):
             raise InDoubt
         return Secret(text)
 
@@ -87,10 +97,10 @@ class WholeOrNone(NamedTuple):
 
 
 class Entries(NamedTuple):
-    """Texts, comma-separated, or JSON where an entry has a comma."""
+    """Texts that a key may have in it, comma-separated, or JSON where an entry has a comma."""
 
     def read(self, text: str) -> tuple[str, ...]:
-        if not text.isascii() or text.lstrip().startswith("["):
+        if not text.isascii() or len(text) > MAX_KEY_BYTES or text.lstrip().startswith("["):
             raise InDoubt
         return tuple(entry for entry in text.split(",") if entry)
 

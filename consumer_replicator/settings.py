@@ -26,6 +26,10 @@ from consumer_replicator.setting_rules import (
 from producer_events.scope import Scope
 
 PREFIX = "HYDRATION_"
+INSTANCE = "1 to 32 lower-case letters, digits and hyphens that begin with no hyphen"
+EXTERNAL_ID = "16 to 1224 letters, digits and characters of _+=,.@:/- without spaces or line ends"
+"""What STS takes. Of anything else it would quote the value in its answer.
+https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
 CLOCK_MARGIN_SECONDS = 15
 """Added to the longest invocation: clocks differ a little, and a row's time is taken before its write lands."""
 
@@ -43,9 +47,11 @@ class SettingsError(ValueError):
 
 
 _List = Annotated[tuple[str, ...], Entries()]
-_Account = Annotated[str, Text(r"^\d{12}$")]
-_Bucket = Annotated[str, Text(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-Url = Annotated[str, Text(r"^https?://")]
+_Account = Annotated[str, Text(r"\d{12}", "an account's 12 digits")]
+_Bucket = Annotated[str, Text(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket's name")]
+_RoleArn = Annotated[str, Text(r"arn:[\w-]+:iam::\d{12}:role/[\x21-\x7e]+", "the ARN of a role")]
+_KeyArn = Annotated[str, Text(r"arn:[\w-]+:kms:[\w-]+:\d{12}:key/[\w-]+", "the ARN of a KMS key, not of an alias")]
+Url = Annotated[str, Text(r"https?://[\x21-\x7e]+", "the URL of a queue")]
 _Bytes = Annotated[int, Whole(0)]
 
 
@@ -56,15 +62,15 @@ class Settings:
     `split_threshold_bytes`: larger objects are copied by several invocations; 0 derives it from the function's timeout.
     """
 
-    instance_name: Annotated[str, Text(r"^[a-z0-9][a-z0-9-]{0,31}$")] = "s3-hydration"
+    instance_name: Annotated[str, Text(r"[a-z0-9][a-z0-9-]{0,31}", INSTANCE)] = "s3-hydration"
     source_bucket: _Bucket
     source_account_id: _Account
-    source_role_arn: Annotated[str, Text(r"^arn:[\w-]+:iam::\d{12}:role/.+$")]
-    source_external_id: Annotated[Secret, Hidden(16)]
+    source_role_arn: _RoleArn
+    source_external_id: Annotated[Secret, Hidden(r"[\w+=,.@:/-]{16,1224}", EXTERNAL_ID)]
     replica_bucket: _Bucket
     replica_account_id: _Account
-    replica_kms_key_arn: Annotated[str, Text(r"^arn:[\w-]+:kms:[\w-]+:\d{12}:key/.+$")]
-    manifest_table: Annotated[str, Text(shortest=3, longest=255)]
+    replica_kms_key_arn: _KeyArn
+    manifest_table: Annotated[str, Text(r"[\w.-]{3,255}", "a table's name")]
     manifest_shards: Annotated[int, Whole(1, 1024)] = 16
     queue_url: Url
     dead_letter_queue_url: Url

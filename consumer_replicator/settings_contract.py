@@ -20,6 +20,7 @@ from pydantic import (
     create_model,
 )
 
+from consumer_replicator.hint import fits_a_key
 from consumer_replicator.setting_rules import (
     Entries,
     Hidden,
@@ -65,10 +66,10 @@ def _make(kind: type[Settings]) -> type[BaseModel]:
 
 def _annotation(rule: Rule) -> Any:  # noqa: PLR0911 - a line for each kind of rule
     match rule:
-        case Text(pattern, shortest, longest):
-            return Annotated[str, Field(pattern=pattern, min_length=shortest, max_length=longest)]
-        case Hidden(shortest):
-            return Annotated[SecretStr, Field(min_length=shortest), AfterValidator(_secret)]
+        case Text(_, form):
+            return Annotated[str, AfterValidator(_fitting(rule, f"must be {form}"))]
+        case Hidden():
+            return Annotated[SecretStr, AfterValidator(_secret(rule))]
         case Whole(least, most, None):
             return Annotated[int, Field(ge=least, le=most)]
         case Whole(least, _, besides):
@@ -76,7 +77,7 @@ def _annotation(rule: Rule) -> Any:  # noqa: PLR0911 - a line for each kind of r
         case WholeOrNone(least):
             return Annotated[Annotated[int, Field(ge=least)] | None, BeforeValidator(_or_none)]
         case Entries():
-            return Annotated[tuple[str, ...], BeforeValidator(_listed)]
+            return Annotated[tuple[Annotated[str, AfterValidator(fits_a_key)], ...], BeforeValidator(_listed)]
         case OneOf(enumeration):
             return enumeration
         case OneOfThese(usual, others):
@@ -85,8 +86,23 @@ def _annotation(rule: Rule) -> Any:  # noqa: PLR0911 - a line for each kind of r
             ]
 
 
-def _secret(text: SecretStr) -> Secret:
-    return Secret(text.get_secret_value())
+def _fitting(rule: Text, otherwise: str) -> Any:
+    def check(text: str) -> str:
+        if not rule.fits(text):
+            raise ValueError(otherwise)
+        return text
+
+    return check
+
+
+def _secret(rule: Hidden) -> Any:
+    def check(hidden: SecretStr) -> Secret:
+        text = hidden.get_secret_value()
+        if not rule.fits(text):
+            raise ValueError(f"must be {rule.form}")
+        return Secret(text)
+
+    return check
 
 
 def _allowed(rule: Whole, otherwise: str) -> Any:
@@ -115,7 +131,10 @@ def _listed(value: object) -> object:
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
-        return tuple(json.loads(value))
+        try:
+            return tuple(json.loads(value))
+        except (ValueError, RecursionError):
+            raise ValueError('begins like JSON and is no list of texts: write a/,b/ or ["a/", "b/"]') from None
     return tuple(entry for entry in value.split(",") if entry)
 
 

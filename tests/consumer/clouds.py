@@ -107,7 +107,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clouds]:
             "SOURCE_BUCKET": "source-bucket",
             "SOURCE_ACCOUNT_ID": PRODUCER,
             "SOURCE_ROLE_ARN": role,
-            "SOURCE_EXTERNAL_ID": "an external id of 16",
+            "SOURCE_EXTERNAL_ID": "an-external-id-of-20",
             "REPLICA_BUCKET": "replica-bucket",
             "REPLICA_ACCOUNT_ID": CONSUMER,
             "REPLICA_KMS_KEY_ARN": f"arn:aws:kms:{REGION}:{CONSUMER}:key/k",

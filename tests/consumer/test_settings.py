@@ -198,10 +198,29 @@ MAX_THRESHOLD = 5 * 1024**3
         ("STORAGE_CLASS", ["preserve", "STANDARD_IA"], ["", "standard", "OUTPOSTS"]),
         ("INSTANCE_NAME", ["a", "a-b-9", "a" * 32], ["", "-a", "A", "a" * 33, "a b"]),
         ("SOURCE_BUCKET", ["a.b-c", "a" * 63], ["ab", "A-bucket", "-ab", "a" * 64, "arn:aws:s3:::bucket"]),
-        ("SOURCE_ROLE_ARN", ["arn:aws-cn:iam::111111111111:role/path/read"], ["arn:aws:iam::111111111111:user/me"]),
-        ("REPLICA_KMS_KEY_ARN", [], ["alias/mine", "arn:aws:kms:us-east-1:222222222222:alias/mine", "1111"]),
-        ("REPLICA_ACCOUNT_ID", ["222222222222"], ["22222222222", "2222222222222", "22222222222a"]),
-        ("QUEUE_URL", ["http://127.0.0.1:4566/q"], ["", "arn:aws:sqs:us-east-1:222222222222:objects"]),
+        (
+            "SOURCE_ROLE_ARN",
+            ["arn:aws-cn:iam::111111111111:role/path/read"],
+            ["arn:aws:iam::111111111111:user/me", "arn:aws:iam::111111111111:role/a\x1b[2J"],
+        ),
+        (
+            "REPLICA_KMS_KEY_ARN",
+            ["arn:aws:kms:us-east-1:222222222222:key/mrk-1234abcd"],
+            [
+                "alias/mine",
+                "arn:aws:kms:us-east-1:222222222222:alias/mine",
+                "1111",
+                "arn:aws:kms:r:222222222222:key/a\n",
+            ],
+        ),
+        ("REPLICA_ACCOUNT_ID", ["222222222222"], ["22222222222", "2222222222222", "22222222222a", "\u0662" * 12]),
+        (
+            "QUEUE_URL",
+            ["http://127.0.0.1:4566/q"],
+            ["", "arn:aws:sqs:us-east-1:222222222222:objects", "https://a b", "https://a\n"],
+        ),
+        ("MANIFEST_TABLE", ["a.b-c_9", "a" * 255], ["", "ab", "a" * 256, "a b c", "abc\n", "caf\u00e9"]),
+        ("SCOPE_PREFIXES", ["\u00e9" * 512], ["\u00e9" * 513, "a/," + "a" * 1025, '["\\ud800"]', "[" * 100_000]),
     ],
 )
 def test_each_variable_takes_what_lies_within_its_bounds_and_nothing_beyond(name, good, bad):
@@ -232,6 +251,13 @@ def test_a_short_external_id_is_refused():
     (line,) = problems_with(SOURCE_EXTERNAL_ID="x" * 15)
     assert line.startswith("HYDRATION_SOURCE_EXTERNAL_ID: ")
     read(SOURCE_EXTERNAL_ID="x" * 16)
+
+
+@pytest.mark.parametrize("external_id", [EXTERNAL_ID + "\n", "with spaces in it", "caf\u00e9" * 4, "x" * 1225])
+def test_an_external_id_that_sts_would_refuse_and_quote_in_its_answer_is_refused(external_id):
+    """A line end may come with it, from a file. "Value '...' at 'externalId' failed to satisfy constraint"."""
+    (line,) = problems_with(SOURCE_EXTERNAL_ID=external_id)
+    assert line.startswith("HYDRATION_SOURCE_EXTERNAL_ID: must be 16 to 1224 letters, digits ")
 
 
 def test_a_confirm_waits_longer_than_any_invocation_lives():
