@@ -340,3 +340,21 @@ def test_an_object_is_not_moved_to_another_key_in_place(template):
     (statement,) = [each for each in statements(template.resolve()) if each.body.get("Sid") == "OnlyThisKey"]
     assert (statement.body["Effect"], statement.principals) == ("Deny", ["*"])
     assert "s3:UpdateObjectEncryption" in statement.actions
+
+
+@pytest.mark.parametrize(
+    ("template", "functions", "given"),
+    [
+        (CONSUMER, ["Replicator", "Transfer"], {}),
+        (PRODUCER, ["SwitchOn"], {"ExistingBucketName": "acme-exports", "LambdaS3Bucket": "acme-artifacts"}),
+    ],
+    ids=["consumer", "producer"],
+)
+def test_a_function_is_made_of_the_very_version_of_the_zip_that_is_given(template, functions, given):
+    """Whoever may write to the bucket of zips can put another one under the key, never under a version that is there."""
+    pinned, latest = template.resolve(**given, LambdaS3ObjectVersion="a1B2.c3D4"), template.resolve(**given)
+    assert sorted(name for name, _ in pinned.of_type("AWS::Lambda::Function")) == functions
+    for name in functions:
+        code = latest.properties(name)["Code"]
+        assert set(code) == {"S3Bucket", "S3Key"}
+        assert pinned.properties(name)["Code"] == {**code, "S3ObjectVersion": "a1B2.c3D4"}
