@@ -319,15 +319,23 @@ class Transfer:
         if not run.payload.sends_hints:
             return self._finish(run, unsettled(self._records(run)))
         since = self._now()
-        while any_waiting(self._parts.manifest, self._records(run), extras=not run.held):
+        while (settled := self._settled(run)) is None:
             now = self._now()
             waited = now - (run.settle_from or run.started)
             if waited > SETTLE_WITHIN:
+                settled = settle(self._parts.manifest, self._records(run), held=bool(run.held))
                 break
             if now - since >= patience or deadline.remaining() <= 0:
                 return run if self._is_polled(run) else self._poll_later(run, _poll_after(waited))
             self._sleep(min(1.0, patience))
-        return self._finish(run, settle(self._parts.manifest, self._records(run), held=bool(run.held)))
+        return self._finish(run, settled)
+
+    def _settled(self, run: Run) -> Settled | None:
+        """What became of the hinted keys; None: one is on its way, or is so again since the first of the two looks."""
+        if any_waiting(self._parts.manifest, self._records(run), extras=not run.held):
+            return None
+        settled = settle(self._parts.manifest, self._records(run), held=bool(run.held))
+        return None if settled.waiting else settled
 
     def _is_polled(self, run: Run) -> bool:
         """Whether a continuation of a settling run is on its way; one that is overdue has been lost."""

@@ -1,6 +1,8 @@
 """What became of the drifted keys: rows read a hundred at once, each key counted in one place."""
 
+import itertools
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +15,9 @@ from consumer_replicator.row import Row, State
 from consumer_replicator.row_item import address
 from consumer_replicator.run_facts import KindCount
 from consumer_replicator.settling import ROWS_AT_ONCE, any_waiting, settle, unsettled
-from tests.consumer.fake_aws import SOURCE, TABLE, World, refuse
+from consumer_replicator.transfer import LAST_POLL
+from tests.consumer.fake_aws import SOURCE, TABLE, Call, World, refuse
+from tests.consumer.transfer_rig import LAG_OBJECTIVE, TransferRig
 
 COPIED, UPLOADING, CURRENT, DELETED, KEPT, FAILED, WAITING, HELD = Ending
 
@@ -190,3 +194,26 @@ def test_of_a_dry_run_everything_is_counted_and_nothing_is_read():
     assert settled.listed == {WAITING: 2}
     assert settled.extras == {WAITING: 1}
     assert settled.drift.kinds == {"stale": KindCount(2, 11), "extra": KindCount(1, 0)}
+
+
+def test_a_key_that_begins_anew_between_two_looks_is_waited_for():
+    """Found by simulation: its books did not close, although nothing was wrong and a little later all had ended."""
+    rig = TransferRig(World(), works=False, patience=0.0)
+    rig.world.upload("a", b"x")
+    rig.world.now += 10 * LAG_OBJECTIVE
+    assert rig.ask(run_id="the-run")["state"] == "settling"
+    rig.drain()
+    looks = itertools.count(1)
+
+    def begins_anew(call: Call) -> None:
+        if call.operation == "BatchGetItem" and next(looks) == 2:
+            row = rig.row("a")
+            rig.manifest.write("a", row, replace(row, generation=row.generation + 1, state=State.DELETING))
+
+    rig.world.before = begins_anew
+    rig.world.now += LAST_POLL
+    assert rig.ask(run_id="the-run")["state"] == "settling"
+    row = rig.row("a")
+    rig.manifest.write("a", row, replace(row, generation=row.generation + 1, state=State.LIVE))
+    assert rig.steps()[-1]["state"] == "done"
+    assert rig.report("the-run")["books"] == {**rig.report("the-run")["books"], "closes": True, "copied": 1}
