@@ -26,7 +26,7 @@ A_DAY, LAG_OBJECTIVE = 86_400, 900
 def main(bucket: str, replica: str, shards: int, found: Path) -> None:
     who = Principals(
         role_arn="arn:aws:iam::111111111111:role/read",
-        external_id="not asked for: this server has one identity",
+        external_id="not-asked-for:one-identity",
         session_name="bench",
         region="us-east-1",
         concurrency=2,

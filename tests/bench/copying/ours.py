@@ -36,7 +36,7 @@ SECONDS = 900.0
 SETTINGS = {
     "source_account_id": ACCOUNT,
     "source_role_arn": f"arn:aws:iam::{ACCOUNT}:role/read",
-    "source_external_id": "not asked for: this server has one identity",
+    "source_external_id": "not-asked-for:one-identity",
     "replica_account_id": ACCOUNT,
     "replica_kms_key_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555",
     "manifest_table": "manifest",
