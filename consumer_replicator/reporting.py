@@ -121,6 +121,7 @@ class Reporting:
             verify=_verify(run.payload, tally, settled),
             plan=self._plan(run, tally),
             swept=swept,
+            unclaimed=tally["unclaimed"],
         )
 
     def _usage(self, run: Run, tally: Tally) -> Usage:

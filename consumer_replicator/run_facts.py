@@ -164,6 +164,7 @@ class RunFacts:
 
     `proofs`: current objects by how their replica was proven. `verify`: of a verify alone.
     `plan`: of a dry run, what running it would take. `swept`: multipart uploads aborted because no row names them.
+    `unclaimed`: replicas in scope that have neither a source nor a row.
     `notes`: sentences for the reader, in order.
     """
 
@@ -192,4 +193,5 @@ class RunFacts:
     verify: VerifyCounts | None = None
     plan: Estimate | None = None
     swept: int = 0
+    unclaimed: int = 0
     notes: Sequence[str] = ()

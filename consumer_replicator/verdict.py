@@ -138,6 +138,8 @@ def _of_the_comparisons(facts: RunFacts) -> Iterator[Finding]:
 def _of_the_objects(facts: RunFacts) -> Iterator[Finding]:
     if uploading := facts.books.uploading:
         yield Finding("note", f"{_many(uploading, 'object')} were under way in uploads that several invocations carry.")
+    if unclaimed := facts.unclaimed:
+        yield Finding("note", f"Left alone: {_many(unclaimed, 'replica')} of which neither source nor manifest knows.")
     if held := facts.extras.held:
         because = facts.extras.held_because or "no reason was recorded."
         yield Finding(

@@ -349,6 +349,7 @@ def test_replicas_that_neither_side_knows_are_got_past_a_checkpoint_at_a_time_an
     done = rig.ask(run_id=answer["run_id"])
     assert done["state"] == "done"
     assert done["found"]["unclaimed"] == 500
+    assert "500 replicas of which neither" in rig.page(answer["run_id"])
     assert done["extras"]["found"] == 0
     assert done["books"]["closes"]
 

@@ -37,6 +37,7 @@ def test_a_run_in_which_all_is_well_has_no_finding_and_says_so():
         ({"loss": LOST}, "attention", "3 changes since the last whole run came by no event in time."),
         ({"lags": Lags.of([301.0])}, "attention", "One object in a hundred took longer than"),
         ({"books": BookCounts(listed=2, uploading=2)}, "note", "2 objects were under way in uploads"),
+        ({"unclaimed": 2}, "note", "Left alone: 2 replicas of which neither source nor manifest knows."),
         ({"dry_run": True}, "note", "Nothing was enqueued"),
         ({"books": BookCounts()}, "note", "The listing was empty"),
     ],
