@@ -140,6 +140,33 @@ def test_the_external_id_is_never_shown_and_long_enough(template):
     assert all(body["NoEcho"] is True for body in secrets)
 
 
+def places(node, secret, path=()):
+    """Where in it the secret is."""
+    if isinstance(node, dict):
+        return [found for key, each in node.items() for found in places(each, secret, (*path, key))]
+    if isinstance(node, list):
+        return [found for each in node for found in places(each, secret, path)]
+    return ["/".join(path)] if secret in str(node) else []
+
+
+@pytest.mark.parametrize(
+    ("template", "given", "known"),
+    [
+        (PRODUCER, {"NextExternalId": "the-next-external-id"}, "AssumeRolePolicyDocument/Statement/Condition"),
+        (CONSUMER, {}, "Environment/Variables"),
+    ],
+    ids=["producer", "consumer"],
+)
+def test_an_external_id_is_where_it_is_compared_and_where_it_is_said_and_nowhere_else(template, given, known):
+    stack = template.resolve(**given)
+    secrets = [value for name, value in stack.parameters.items() if name.endswith("ExternalId")]
+    for secret in secrets:
+        found = [each for name in stack.resources for each in places(stack.properties(name), secret, (name,))]
+        holders = {"producer": ["ReadRole"], "consumer": ["Replicator", "Transfer"]}[template.path.parent.name]
+        assert [each.partition("/")[0] for each in found] == holders
+        assert all(each.partition("/")[2].startswith(known) for each in found)
+
+
 @pytest.mark.parametrize("name", ["ab", "Upper", "-first", "last-", "under_score", "a" * 27])
 @both
 def test_an_instance_name_that_cannot_name_a_bucket_is_refused(template, name):
@@ -351,7 +378,7 @@ def test_an_object_is_not_moved_to_another_key_in_place(template):
     ids=["consumer", "producer"],
 )
 def test_a_function_is_made_of_the_very_version_of_the_zip_that_is_given(template, functions, given):
-    """Whoever may write to the bucket of zips can put another one under the key, never under a version that is there."""
+    """Whoever may write to the bucket of zips can put another one under the key, never under a version of it."""
     pinned, latest = template.resolve(**given, LambdaS3ObjectVersion="a1B2.c3D4"), template.resolve(**given)
     assert sorted(name for name, _ in pinned.of_type("AWS::Lambda::Function")) == functions
     for name in functions:
