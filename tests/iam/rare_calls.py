@@ -53,12 +53,6 @@ RARE = [
         "delete_item",
     ),
     RareCall(
-        Shape("read", "s3:GetObject", "source object", ("if-match",)),
-        "a range of an object in an existing bucket that is not versioned",
-        "source",
-        "get_object",
-    ),
-    RareCall(
         Shape("replicator", "s3:UploadPartCopy", "source object", ("version",)),
         "CopyMode is server-side, and the object large; the emulator lets no role read another account's bucket",
         "part_copies",
@@ -71,32 +65,14 @@ RARE = [
         "upload_part_copy",
     ),
     RareCall(
-        Shape("read", "s3:HeadObject", "source object", ("checksum",)),
-        "a verify compares stored checksums",
-        "stored_objects",
-        "head_object",
-    ),
-    RareCall(
-        Shape("transfer", "s3:HeadObject", "replica object", ("checksum",)),
-        "the same of a replica",
-        "stored_objects",
-        "head_object",
-    ),
-    RareCall(
         Shape("transfer", "s3:GetObject", "replica object", ("if-match",)),
         "a verify compares bytes",
         "stored_objects",
         "get_object",
     ),
     RareCall(
-        Shape("read", "s3:HeadObject", "source object", ("version",)),
-        "the object has a COMPOSITE checksum: where its parts end",
-        "source",
-        "head_object",
-    ),
-    RareCall(
         Shape("read", "s3:HeadObject", "source object", ("if-match",)),
-        "the same of an object in an existing bucket that is not versioned",
+        "an object with a COMPOSITE checksum in an existing bucket that is not versioned: where its parts end",
         "source",
         "head_object",
     ),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.iam.rare_calls import RARE
 from tests.iam.recorded import unproven
 from tests.iam.shape import COMMITTED, Shape, read, shape_of, shapes_of
 from tests.sandbox.calls import Call
@@ -69,6 +70,10 @@ def test_what_is_committed_is_proven_and_in_order():
     assert unproven(shapes) == []
     roles = [line.split('"')[3] for line in COMMITTED.read_text().splitlines() if "role" in line]
     assert roles == sorted(roles)
+
+
+def test_what_is_called_rare_is_not_recorded():
+    assert {each.shape for each in RARE} & read() == set()
 
 
 @pytest.mark.parametrize(
