@@ -4,6 +4,7 @@
 replica.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -30,6 +31,9 @@ type Whose = Literal["source", "replica", "manifest", "queue"]
 MALFORMED = (ResponseParserError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 """What an answer comes to that is not of its service's form, in botocore's parsers and here: a number or time that is
 none, text in the place of a list, nesting without end."""
+
+OTHER_NAMES = re.compile(r'arn:[\w-]*:(?!kms:)[\w-]*:[^"\s]*')
+"""ARNs but those of keys: a bucket, a key or a role may be called anything."""
 
 
 def code_of(error: ClientError) -> str:
@@ -111,7 +115,7 @@ def _failure_code(error: ClientError, whose: Whose) -> str:  # noqa: PLR0911 - a
 def _denied(error: ClientError, whose: Whose) -> str:
     if whose in ("manifest", "queue"):
         return "own-access-denied"
-    about_the_key = code_of(error) in errors.KEY_UNUSABLE or "kms" in str(error).lower()
+    about_the_key = code_of(error) in errors.KEY_UNUSABLE or "kms" in OTHER_NAMES.sub("", str(error)).lower()
     return f"{whose}-kms-denied" if about_the_key else f"{whose}-access-denied"
 
 

@@ -62,6 +62,18 @@ KMS_TEXTS = [
 ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'arn:aws:sts::1:assumed-role/r/s is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::my-kms/k"',
+        "User: arn:aws:sts::1:assumed-role/kms-reader/s is not authorized to perform: s3:PutObject on this resource",
+        'not authorized to perform: s3:GetObject on resource: "arn:aws-us-gov:s3:::b/KMS/k" with an explicit deny',
+    ],
+)
+def test_a_denial_is_not_the_key_s_because_a_name_says_kms(text):
+    assert translation(refuse("GetObject", "AccessDenied", 403, text), "source").code == "source-access-denied"
+
+
 @pytest.mark.parametrize(("aws_code", "status", "text"), KMS_TEXTS)
 @pytest.mark.parametrize("whose", ["source", "replica"])
 def test_a_key_that_may_not_be_used_is_told_apart_from_an_object_that_may_not_be_read(whose, aws_code, status, text):
