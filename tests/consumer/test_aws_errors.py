@@ -65,7 +65,7 @@ KMS_TEXTS = [
 @pytest.mark.parametrize(
     "text",
     [
-        'arn:aws:sts::1:assumed-role/r/s is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::my-kms/k"',
+        'arn:aws:sts::1:assumed-role/r/s is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::kms/k"',
         "User: arn:aws:sts::1:assumed-role/kms-reader/s is not authorized to perform: s3:PutObject on this resource",
         'not authorized to perform: s3:GetObject on resource: "arn:aws-us-gov:s3:::b/KMS/k" with an explicit deny',
     ],
