@@ -15,13 +15,16 @@ The truth table, for a plain hint (`=` same identity, `≠` different or cannot 
     DELETING    any     CancelDelete                   CancelDelete
     other       any     Put(row's; DELETED: if none)   Adopt if its provenance names the source, else Put(seen)
     DELETING    —       Wait until ripe; then Delete(row's), with none known LookAgain
-                                                       Wait until ripe; then Delete(seen), with none seen CommitDeleted
+                                                       Wait until ripe; then Delete(seen) if it is the row's, else
+                                                       Tombstone(seen); with none seen CommitDeleted
     other       —       Tombstone (mirror) or MarkGone (retain)
 
 `=` of a row UPLOADING: the object that its upload is made from. Put stands for the way that the object's size and the
 invocation's time ask for: Put itself; Postpone, where another invocation has the time; Split, where several must carry
 it, or in the slow pass Restart.
 A hint that forces copies a LIVE row's object although it is the same.
+A DELETE is only of a replica that the row names: whoever cancels it puts over that very one, and is refused where the
+DELETE came first. A row that knows none would let a PUT through, of an object that is gone since.
 A confirm hint differs in three places: a row that is not its tombstone ends it, a source that is back makes it send a
 plain hint and cancel, and when it is too early it delays itself again instead of ending.
 """
@@ -152,7 +155,8 @@ class CancelDelete:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """Send the delayed confirm hint, then write the row DELETING under the generation it names."""
+    """Send the delayed confirm hint, then write the row DELETING under the generation it names: anew, where the replica
+    that is there is not the row's."""
 
     expected: ReplicaVersion | None
 
@@ -299,6 +303,9 @@ def _absent(view: View) -> Decision:
         return MarkGone()
     if view.expected is None:
         return CommitDeleted() if view.slow else LookAgain()
+    named = replica_of(view.row)
+    if named is None or named.etag != view.expected.etag:
+        return Tombstone(view.expected)
     return Delete(view.expected)
 
 

@@ -157,7 +157,8 @@ ABSENT = [
     ("deleting, too early, confirm hint", fast(State.DELETING, None, hint=CONFIRM), Delay()),
     ("deleting, ripe", fast(State.DELETING, None, ripe=True), Delete(OURS)),
     ("deleting, ripe, confirm hint", fast(State.DELETING, None, hint=CONFIRM, ripe=True), Delete(OURS)),
-    ("deleting, ripe, looked", slow(State.DELETING, None, seen(OTHER), ripe=True), Delete(OTHER)),
+    ("deleting, ripe, looked", slow(State.DELETING, None, seen(OURS), ripe=True), Delete(OURS)),
+    ("deleting, ripe, another there", slow(State.DELETING, None, seen(OTHER), ripe=True), Tombstone(OTHER)),
     ("deleting, ripe, nothing there", slow(State.DELETING, None, None, ripe=True), CommitDeleted()),
 ]
 
@@ -214,6 +215,7 @@ def test_nothing_is_ever_deleted_under_retain(view: View):
 def test_a_ripe_delete_whose_row_knows_no_replica_looks_before_it_says_deleted():
     view = replace(fast(State.DELETING, None, ripe=True), row=row(State.DELETING, replica=None))
     assert decide(view) == LookAgain()
+    assert decide(replace(view, slow=True, seen=seen(OTHER))) == Tombstone(OTHER)
 
 
 def test_a_live_row_whose_sameness_cannot_be_told_is_copied_again():
