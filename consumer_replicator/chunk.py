@@ -18,7 +18,6 @@ from consumer_replicator.drift import (
 from consumer_replicator.drift_record import DriftRecord
 from consumer_replicator.estimate import Load
 from consumer_replicator.key_ranges import Sampler
-from consumer_replicator.parts import DEFAULT_PART_BYTES
 from consumer_replicator.payload import Mode
 from consumer_replicator.run import Run
 from consumer_replicator.tally import Tally
@@ -114,8 +113,10 @@ class Chunk:
         elif drift.listed is not None and not drift.outgrown:
             tally["hinted"] += 1
             tally["bytes"] += drift.listed.size
-            tally["large"] += drift.listed.size > DEFAULT_PART_BYTES
-            tally["parts"] += Load.of(drift.listed.size).parts
+            load = Load.of(drift.listed.size)
+            tally["large"] += load.large
+            tally["large-bytes"] += load.large_bytes
+            tally["parts"] += load.parts
         if drift.kind in LOST_EVENTS and not drift.forced and drift.listed is not None:
             tally["overdue"] += drift.listed.last_modified >= (self.run.since_run or 0)
         self.records.append(DriftRecord.of(drift, hinted=not extra))

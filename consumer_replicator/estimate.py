@@ -7,11 +7,11 @@ free.
 The time of a backfill rests on the named assumptions below. Every object pays `SECONDS_PER_OBJECT`, spread over the
 keys that are worked on at once, and its bytes pass one function at `BYTES_PER_SECOND`; the two are added although
 they overlap in part, so the estimate leans to the long side. An object too large for one function is carried by many at
-once. What S3 copies by itself (`CopyMode` server-side) passes no function: it takes less time, and less of the Lambda.
+once. What S3 copies by itself (`CopyMode` server-side) passes no function, and goes in fewer and larger parts.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Final, Literal
 
@@ -106,29 +106,49 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is to be copied: objects, their bytes, and the parts of those that are cut into parts. Loads add up."""
+    """What is to be copied: objects and their bytes; of those that are cut into parts (`large`) both, and the parts.
+    Loads add up."""
 
     objects: int = 0
     bytes: int = 0
     large: int = 0
     parts: int = 0
+    large_bytes: int = 0
 
     @classmethod
     def of(cls, size: int, threshold: int = DEFAULT_PART_BYTES) -> "Load":
         """One object of `size` bytes, cut into parts above `threshold`."""
         if size <= threshold:
             return cls(objects=1, bytes=size)
-        return cls(objects=1, bytes=size, large=1, parts=ceil(size / part_size(size)))
+        return cls(objects=1, bytes=size, large=1, parts=ceil(size / part_size(size)), large_bytes=size)
 
     def __add__(self, other: "Load") -> "Load":
         return Load(
-            self.objects + other.objects, self.bytes + other.bytes, self.large + other.large, self.parts + other.parts
+            self.objects + other.objects,
+            self.bytes + other.bytes,
+            self.large + other.large,
+            self.parts + other.parts,
+            self.large_bytes + other.large_bytes,
         )
+
+    def within_s3(self, part_bytes: int) -> "Load":
+        """The same where S3 copies what is large by itself: no byte of it passes a function, and of each object's parts
+        but the last all have this size. At most one too many of each."""
+        return replace(self, bytes=self.bytes - self.large_bytes, parts=self.large + self.large_bytes // part_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesWithinS3:
+    """How S3 copies what is large by itself: in parts of this size, at this speed for one function."""
+
+    part_bytes: int
+    bytes_per_second: float
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """How the copying is configured. `functions`: MaximumConcurrency; `keys_at_once`: HYDRATION_BATCH_CONCURRENCY.
+    `copies`: None where every byte passes a function.
 
     `objects_per_second`: the rate limit of the run, None for none. `source_bucket_keys`: whether the source bucket
     has S3 Bucket Keys on; the replica bucket has.
@@ -140,6 +160,7 @@ class Capacity:
     architecture: Architecture = "arm64"
     objects_per_second: float | None = None
     source_bucket_keys: bool = False
+    copies: CopiesWithinS3 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +202,11 @@ def cost_of(
 def estimate(load: Load, capacity: Capacity) -> Estimate:
     """Seconds and dollars to copy `load`. Dollars of two loads add up; so do seconds, but for the rate limit."""
     waiting = load.objects * SECONDS_PER_OBJECT / capacity.keys_at_once
+    passing = load
     moving = load.bytes / BYTES_PER_SECOND
+    if copies := capacity.copies:
+        passing = load.within_s3(copies.part_bytes)
+        moving = passing.bytes / BYTES_PER_SECOND + load.large_bytes / copies.bytes_per_second
     busy = waiting + moving  # function-seconds
     seconds = busy / capacity.functions
     paced = load.objects / capacity.objects_per_second if capacity.objects_per_second else 0.0
@@ -189,7 +214,7 @@ def estimate(load: Load, capacity: Capacity) -> Estimate:
         load=load,
         seconds=max(seconds, paced),
         limited_by=_limit(waiting, moving, seconds, paced),
-        cost=_cost_of_copying(load, busy * capacity.memory_mb / 1024, capacity),
+        cost=_cost_of_copying(passing, busy * capacity.memory_mb / 1024, capacity),
     )
 
 
@@ -225,10 +250,12 @@ def _limit(waiting: float, moving: float, seconds: float, paced: float) -> Limit
 
 
 def _cost_of_copying(load: Load, gb_seconds: float, capacity: Capacity) -> Cost:
-    """Per object one GET, PUT, row write and row read; per part one of each more; the messages in batches of ten."""
+    """Per object one GET, PUT, row write and row read; per part one of each more; the messages in batches of ten.
+    A part that S3 copies is one request, a write; the key is asked for both its sides."""
     batches = load.objects / MESSAGES_PER_BATCH
     writes = load.objects + load.parts + load.large  # an upload in parts: create and complete instead of one PUT
-    reads = load.objects + load.parts
+    decrypts = load.objects + load.parts
+    reads = load.objects if capacity.copies else decrypts
     source_share = BUCKET_KEY_SHARE if capacity.source_bucket_keys else 1.0
     dollars: dict[Item, float] = {
         "s3 writes and lists": writes * PRICES["s3 writes and lists"],
@@ -236,7 +263,7 @@ def _cost_of_copying(load: Load, gb_seconds: float, capacity: Capacity) -> Cost:
         "dynamodb writes": load.objects * PRICES["dynamodb writes"],
         "dynamodb reads": load.objects * PRICES["dynamodb reads"],
         "sqs": 3 * batches * PRICES["sqs"],  # sent, received and deleted, ten at a time
-        "kms": (reads * source_share + writes * BUCKET_KEY_SHARE) * PRICES["kms"],
+        "kms": (decrypts * source_share + writes * BUCKET_KEY_SHARE) * PRICES["kms"],
         "lambda requests": batches * PRICES["lambda requests"],
         "lambda time": gb_seconds * GB_SECOND[capacity.architecture],
     }

@@ -146,7 +146,13 @@ class Reporting:
                 Load(objects=tally["planned"], bytes=to_read),
                 replace(capacity, functions=functions, memory_mb=memory_mb),
             )
-        load = Load(objects=tally["hinted"], bytes=tally["bytes"], large=tally["large"], parts=tally["parts"])
+        load = Load(
+            objects=tally["hinted"],
+            bytes=tally["bytes"],
+            large=tally["large"],
+            parts=tally["parts"],
+            large_bytes=tally["large-bytes"],
+        )
         return estimate(load, replace(capacity, objects_per_second=run.payload.objects_per_second))
 
 

@@ -6,6 +6,7 @@
     filtered:<reason>  of the listed, not asked for: out of scope or out of the window
     hinted             of the listed, drift: a hint was sent (in a dry run: would have been)
     bytes large parts  of the hinted: sizes added up, how many are cut into parts, and into how many
+    large-bytes        the sizes of those that are cut into parts, added up
     overdue            of the hinted, missing or stale although older than the lag objective: an event was lost
     extra              keys with a row and no source; hinted only after the breaker has seen their total
     rows               rows of the manifest that were compared

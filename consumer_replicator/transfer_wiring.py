@@ -3,10 +3,10 @@
 import platform
 from uuid import uuid4
 
-from consumer_replicator import wiring
+from consumer_replicator import server_side, wiring
 from consumer_replicator.breaker import Limits
 from consumer_replicator.drift import Rules
-from consumer_replicator.estimate import Architecture, Capacity
+from consumer_replicator.estimate import Architecture, Capacity, CopiesWithinS3
 from consumer_replicator.listing import Listing
 from consumer_replicator.manifest import Manifest
 from consumer_replicator.manifest_scan import ManifestScan
@@ -17,6 +17,7 @@ from consumer_replicator.reporting import Reporting, Surroundings
 from consumer_replicator.run import Run
 from consumer_replicator.run_files import RunFiles
 from consumer_replicator.runs import Runs
+from consumer_replicator.settings import CopyMode
 from consumer_replicator.stored_objects import StoredObjects
 from consumer_replicator.sweep import Sweep
 from consumer_replicator.transfer import Parts, Transfer
@@ -99,6 +100,13 @@ def rules(settings: TransferSettings, run: Run, now: float) -> Rules:
     )
 
 
+def copies(settings: TransferSettings) -> CopiesWithinS3 | None:
+    """What an estimate counts on of what S3 copies; None where their bytes pass the function."""
+    if settings.copy_mode is CopyMode.STREAM:
+        return None
+    return CopiesWithinS3(server_side.COPIED_PART_BYTES, server_side.BYTES_PER_SECOND)
+
+
 def surroundings(settings: TransferSettings, memory_mb: int) -> Surroundings:
     architecture: Architecture = "x86_64" if platform.machine() == "x86_64" else "arm64"
     return Surroundings(
@@ -110,6 +118,7 @@ def surroundings(settings: TransferSettings, memory_mb: int) -> Surroundings:
             keys_at_once=settings.batch_concurrency,
             memory_mb=settings.replicator_memory_mb,
             architecture=architecture,
+            copies=copies(settings),
         ),
         memory_gb=memory_mb / 1024,
         architecture=architecture,

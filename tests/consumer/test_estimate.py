@@ -7,16 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer_replicator import estimate as module
-from consumer_replicator.estimate import ITEM_OF_CALL, PRICES, Capacity, Load, cost_of, estimate, estimate_verify
+from consumer_replicator.estimate import (
+    ITEM_OF_CALL,
+    PRICES,
+    Capacity,
+    CopiesWithinS3,
+    Load,
+    cost_of,
+    estimate,
+    estimate_verify,
+)
 
 MIB, GIB, TIB = 1024**2, 1024**3, 1024**4
 CAPACITY = Capacity(functions=50)
 LOADS = st.builds(
-    Load,
+    lambda small, **more: Load(bytes=small + more["large_bytes"], **more),
+    small=st.integers(0, 10**16),
     objects=st.integers(0, 10**9),
-    bytes=st.integers(0, 10**16),
     large=st.integers(0, 10**6),
     parts=st.integers(0, 10**7),
+    large_bytes=st.integers(0, 10**9).map((128 * MIB).__mul__),
 )
 CAPACITIES = st.builds(
     Capacity,
@@ -26,6 +36,7 @@ CAPACITIES = st.builds(
     architecture=st.sampled_from(["arm64", "x86_64"]),
     objects_per_second=st.none() | st.floats(0.1, 10_000),
     source_bucket_keys=st.booleans(),
+    copies=st.none() | st.just(CopiesWithinS3(128 * MIB, 1.6e9)),
 )
 CALLS = st.dictionaries(st.sampled_from([*sorted(ITEM_OF_CALL), "DeleteObject", "AssumeRole"]), st.integers(0, 10**9))
 
@@ -36,7 +47,7 @@ def close(one: float) -> object:
 
 def test_an_object_up_to_the_threshold_is_one_part_of_the_load_and_a_larger_one_is_cut():
     assert Load.of(8 * MIB) == Load(objects=1, bytes=8 * MIB)
-    assert Load.of(8 * MIB + 1) == Load(objects=1, bytes=8 * MIB + 1, large=1, parts=2)
+    assert Load.of(8 * MIB + 1) == Load(objects=1, bytes=8 * MIB + 1, large=1, parts=2, large_bytes=8 * MIB + 1)
     assert Load.of(0) == Load(objects=1)
 
 
@@ -70,6 +81,18 @@ def test_small_objects_wait_for_round_trips_and_large_ones_for_bandwidth():
     large = estimate(Load.of(10 * GIB), CAPACITY)
     assert (small.limited_by, large.limited_by) == ("round trips", "bandwidth")
     assert small.seconds == close((10**6 * 0.15 / 10 + 10**9 / 78e6) / 50)
+
+
+def test_what_s3_copies_by_itself_costs_a_write_for_each_of_its_parts_and_passes_no_function():
+    within_s3 = replace(CAPACITY, copies=CopiesWithinS3(128 * MIB, 1.6e9))
+    load = Load.of(GIB)
+    streamed, copied = estimate(load, CAPACITY), estimate(load, within_s3)
+    assert copied.cost.items["s3 writes and lists"] == close((1 + 1 + 9) * 0.005 / 1000)  # begun, completed, its parts
+    assert copied.cost.items["s3 reads"] == close(0.0004 / 1000)
+    assert copied.seconds == close((0.15 / 10 + GIB / 1.6e9) / 50)
+    assert copied.dollars < streamed.dollars / 5
+    small = Load(objects=1000, bytes=1000 * MIB)
+    assert estimate(small, within_s3) == estimate(small, CAPACITY), "what is small is the same in both modes"
 
 
 def test_a_rate_limit_below_what_the_functions_carry_sets_the_time():

@@ -11,7 +11,7 @@ from consumer_replicator import report
 from consumer_replicator.drift import DriftKind
 from consumer_replicator.drift_record import DriftRecord, Ending
 from consumer_replicator.errors import FAILURE_CODES
-from consumer_replicator.estimate import RANGES_AT_ONCE, SECONDS_PER_COMPARISON, Capacity
+from consumer_replicator.estimate import RANGES_AT_ONCE, SECONDS_PER_COMPARISON, Capacity, CopiesWithinS3
 from consumer_replicator.key_ranges import KeyRange
 from consumer_replicator.manifest import Manifest
 from consumer_replicator.payload import Payload
@@ -38,10 +38,10 @@ def world():
     return World()
 
 
-def reporting_in(world, now=lambda: NOW + 5):
+def reporting_in(world, now=lambda: NOW + 5, surroundings=SURROUNDINGS):
     runs = Runs(world.dynamodb(), TABLE, SOURCE)
     files = RunFiles(world.s3("own"), REPLICA, CONSUMER, KEY_ARN)
-    return Reporting(runs, files, SURROUNDINGS, now)
+    return Reporting(runs, files, surroundings, now)
 
 
 @pytest.fixture
@@ -49,10 +49,10 @@ def reporting(world):
     return reporting_in(world)
 
 
-def facts_of(run=RUN, tally=None, settled=None, **more):
+def facts_of(run=RUN, tally=None, settled=None, surroundings=SURROUNDINGS, **more):
     states = [RangeState(1, KeyRange(), tally=Tally(tally or {}))]
     plain = {"watermark": None, "swept": 0} | more
-    return reporting_in(World()).facts(run, states, settled or Settled(), **plain)
+    return reporting_in(World(), surroundings=surroundings).facts(run, states, settled or Settled(), **plain)
 
 
 # -- books -------------------------------------------------------------------------------------------------------------
@@ -272,6 +272,15 @@ def test_only_a_dry_run_has_a_plan_and_it_keeps_to_the_pace_asked_for():
     assert plan.load.objects == plan.load.bytes == 1000
     paced = Payload.parse({"dry_run": True, "objects_per_second": 2})
     assert facts_of(replace(RUN, payload=paced), tally).plan.seconds >= 500 > plan.seconds
+
+
+def test_the_plan_of_a_dry_run_knows_what_s3_copies_by_itself():
+    tally = {"hinted": 1, "bytes": 10**12, "large": 1, "large-bytes": 10**12, "parts": 10_000}
+    within_s3 = replace(SURROUNDINGS.capacity, copies=CopiesWithinS3(128 * 1024**2, 1.6e9))
+    streamed = facts_of(replace(RUN, payload=DRY), tally).plan
+    copied = facts_of(replace(RUN, payload=DRY), tally, surroundings=replace(SURROUNDINGS, capacity=within_s3)).plan
+    assert copied.load == streamed.load
+    assert copied.seconds < streamed.seconds / 20
 
 
 def test_watermark_and_sweep_are_told_as_given():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer_replicator import settings_contract
+from consumer_replicator import settings_contract, transfer_wiring
 from consumer_replicator.parts import MIN_PART_BYTES
 from consumer_replicator.plan import DeletePolicy
 from consumer_replicator.setting_rules import Secret
@@ -295,6 +295,12 @@ def test_the_transfer_function_s_defaults_are_those_of_the_product():
     assert settings.sweep_hours == 24
     assert settings.settle_seconds == 30
     assert (settings.maximum_concurrency, settings.replicator_memory_mb) == (50, 1024)
+
+
+@pytest.mark.parametrize(("mode", "s3_copies"), [("stream", False), ("server-side", True)])
+def test_an_estimate_knows_who_moves_the_bytes(mode, s3_copies):
+    settings = read_transfer(COPY_MODE=mode)
+    assert (transfer_wiring.surroundings(settings, 1024).capacity.copies is not None) is s3_copies
 
 
 def test_every_field_of_the_transfer_function_has_one_variable():

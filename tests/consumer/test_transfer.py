@@ -14,6 +14,7 @@ import pytest
 from consumer_replicator.breaker import Limits
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import HydrationError
+from consumer_replicator.parts import DEFAULT_PART_BYTES
 from consumer_replicator.payload import Payload
 from consumer_replicator.plan import DeletePolicy
 from consumer_replicator.ranges_queue import Step
@@ -191,13 +192,15 @@ def test_objects_from_before_the_subscription_are_brought_over_by_a_backfill_of_
 def test_a_dry_run_tells_what_it_would_do_and_does_nothing(rig: TransferRig, world: World):
     replicated(rig, ["a"])
     world.upload("b", b"12345")
+    world.upload("c", bytes(DEFAULT_PART_BYTES + 1))
     world.remove("a")
     rig.lose_events()
     answer = rig.ask(dry_run=True)
-    assert answer["books"]["planned"] == 1
+    assert answer["books"]["planned"] == 2
     assert answer["extras"]["planned"] == 1
-    assert answer["plan"]["objects"] == 1
-    assert answer["plan"]["bytes"] == 5
+    assert answer["plan"]["objects"] == 2
+    assert answer["plan"]["bytes"] == 5 + DEFAULT_PART_BYTES + 1
+    assert [answer["found"][name] for name in ("large", "large-bytes", "parts")] == [1, DEFAULT_PART_BYTES + 1, 2]
     assert answer["plan"]["dollars"] > 0
     assert answer["books"]["closes"]
     assert not world.queues[QUEUE]
