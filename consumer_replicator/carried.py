@@ -84,7 +84,7 @@ def _reread(value: str) -> str:
 
 
 def _wire_text(value: str) -> str:
-    """Metadata in the form that can be sent: ASCII as it is, anything else as RFC 2047 words.
+    """Metadata in the form that can be sent: ASCII as it is, anything else as an RFC 2047 word.
 
     S3 keeps non-ASCII metadata decoded and returns it encoded ("=?UTF-8?B?...?="), so what it sends can be sent back.
     Stores that return raw bytes give Latin-1 text here, which is UTF-8 misread.
@@ -92,7 +92,8 @@ def _wire_text(value: str) -> str:
     """
     if value.isascii():
         return value
-    from email.header import Header  # noqa: PLC0415 - rare, and heavy at start
+    from email import base64mime, quoprimime  # noqa: PLC0415 - rare
 
-    # 0: never folded, since a line end has no place in a header.
-    return Header(_reread(value), "utf-8", maxlinelen=0).encode()
+    # Not email.header: it begins a new line at whatever Python takes for one, U+2028 and U+0085 too.
+    raw = _reread(value).encode()
+    return min(quoprimime.header_encode(raw, "utf-8"), base64mime.header_encode(raw, "utf-8"), key=len)

@@ -14,6 +14,7 @@ from consumer_replicator.discovery import Glimpse, discover
 from consumer_replicator.drift import Listed
 from consumer_replicator.errors import HydrationError
 from consumer_replicator.key_ranges import EVERYTHING, KeyRange
+from consumer_replicator.pages import Onward
 
 PAGE_KEYS = 1_000
 """The most that a page can hold, and what S3 gives anyway; said aloud because servers differ."""
@@ -40,6 +41,7 @@ class Listing:
         within = {"Prefix": prefix} if prefix else {}
         start = {"StartAfter": after} if after else {}
         page: Mapping[str, Any] = {"IsTruncated": True}
+        onward = Onward(f"the {self._whose}'s listing")
         while page["IsTruncated"]:
             page = self._page(**within, **start)
             for listed in _entries(page):
@@ -47,6 +49,8 @@ class Listing:
                     return
                 yield listed
             start = {"ContinuationToken": page.get("NextContinuationToken", "")}
+            if page["IsTruncated"]:
+                onward.to(page["NextContinuationToken"])
 
     def discover(self, parts: int, whole: KeyRange = EVERYTHING) -> list[KeyRange]:
         """`whole` in at most `parts` ranges that tile it, found by probing. A bucket of one page is one range.

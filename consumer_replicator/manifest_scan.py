@@ -15,6 +15,7 @@ from consumer_replicator.aws_errors import answered, translated
 from consumer_replicator.bulk_answers import parse_queries_in_bulk
 from consumer_replicator.drift import Unreadable
 from consumer_replicator.errors import HydrationError
+from consumer_replicator.pages import Onward
 from consumer_replicator.row import Row
 from consumer_replicator.row_item import PARTITION, SORT, from_item
 
@@ -59,10 +60,13 @@ class ManifestScan:
     def _shard(self, shard: int, after: str, until: str | None, wanted: Mapping[str, str]) -> Iterator[Pair]:
         condition = _condition(f"{self._bucket}#{shard}", after, until)
         start: dict[str, Any] | None = {}
+        onward = Onward("the manifest")
         while start is not None:
             page = self._page(**condition, **start, **wanted)
             rows = self._decoded(page["Items"], shard, after)
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]} if page.get("LastEvaluatedKey") else None
+            if start is not None:
+                onward.to(page["LastEvaluatedKey"])
             del page  # the rows are a tenth of it
             yield from rows
 

@@ -23,6 +23,7 @@ from consumer_replicator.carried import (
 )
 from consumer_replicator.checksum import COMPOSITE, FULL_OBJECT, Checksum, Running
 from consumer_replicator.errors import HydrationError, ReplicaMoved
+from consumer_replicator.pages import Onward
 from consumer_replicator.parts import MAX_PARTS
 from consumer_replicator.plan import ReplicaSeen
 from consumer_replicator.row import ReplicaVersion
@@ -198,6 +199,7 @@ class Replica:
         :raises HydrationError: everything else.
         """
         found: list[UploadedPart] = []
+        onward = Onward("an upload's parts")
         request: dict[str, Any] = {"Key": key, "UploadId": upload_id, **self._where}
         if among != ALL_PARTS:
             request |= {"PartNumberMarker": among.start - 1, "MaxParts": min(len(among), PARTS_A_PAGE)}
@@ -209,6 +211,7 @@ class Replica:
                 if not answer["IsTruncated"] or answer["NextPartNumberMarker"] >= among.stop - 1:
                     return found
                 request["PartNumberMarker"] = answer["NextPartNumberMarker"]
+            onward.to(request["PartNumberMarker"])
 
     def complete_upload(
         self,
@@ -260,6 +263,7 @@ class Replica:
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html
         """
         request: dict[str, Any] = {"EncodingType": "url", **self._where}
+        onward = Onward("the open uploads")
         while True:
             with translated("replica"), answered():
                 answer = self._s3.list_multipart_uploads(**request)
@@ -275,6 +279,7 @@ class Replica:
             yield from uploads
             if not more:
                 return
+            onward.to((request["KeyMarker"], request["UploadIdMarker"]))
 
     def delete(self, key: str, expected: ReplicaVersion) -> None:
         """Deletes the replica if it is still the expected one; one that is already gone is fine.

@@ -20,6 +20,7 @@ from consumer_replicator.aws_errors import MALFORMED, code_of, translated
 from consumer_replicator.errors import HydrationError, RowMoved
 from consumer_replicator.hint import fits_a_key
 from consumer_replicator.key_ranges import KeyRange, KeySample
+from consumer_replicator.pages import Onward
 from consumer_replicator.payload import Payload
 from consumer_replicator.run import Phase, RangeState, Run, WholeRun
 from consumer_replicator.watermark import Watermark
@@ -75,6 +76,7 @@ class Runs:
     def ranges(self, run: Run) -> list[RangeState]:
         """All ranges of a run, by number, strongly consistent."""
         states: list[RangeState] = []
+        onward = Onward("a run's ranges")
         request: dict[str, Any] = {
             "TableName": self._table,
             "ConsistentRead": True,
@@ -89,6 +91,7 @@ class Runs:
             if "LastEvaluatedKey" not in answer:
                 return [state for state in states if state.number >= run.first_range]
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            onward.to(answer["LastEvaluatedKey"])
 
     def read_range(self, run_id: str, number: int) -> RangeState | None:
         item = self._get(f"run#{run_id}", _range_key(number))

@@ -9,10 +9,11 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from producer_events.event_pattern import event_pattern, is_exact
 from producer_events.scope import Scope
+from producer_events.terminal import shown
 
 if TYPE_CHECKING:
     import boto3
@@ -31,8 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(shown(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m producer_events", description="Events of a source bucket.")
+    parser = _Parser(prog="python -m producer_events", description="Events of a source bucket.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     switch_on = commands.add_parser("switch-on", help="sends a bucket's events to EventBridge, keeps its notifications")
@@ -136,7 +142,7 @@ def _redrive(options: argparse.Namespace) -> int:
         )
     else:
         for end in kept:
-            print(f"kept: {end.message_id}: {end.why}")
+            print(shown(f"kept: {end.message_id}: {end.why}"))
         print(f"{len(ends) - len(kept):,} redriven, {len(kept):,} kept.")
     return 1 if kept else 0
 
@@ -146,9 +152,8 @@ def _report(sent: int, not_sent: "list[NotSent]", source: "Source", *, as_json: 
         _print_json({"sent": sent, "not_sent": [{"key": end.key, "why": end.why} for end in not_sent]})
         return
     for end in not_sent:
-        # repr: a key may hold what a terminal would obey.
-        print(f"not sent: {end.key!r}: {end.why}")
-    print(f"{sent:,} sent, {len(not_sent):,} not sent, of bucket {source.bucket}.")
+        print(shown(f"not sent: {end.key!r}: {end.why}"))
+    print(shown(f"{sent:,} sent, {len(not_sent):,} not sent, of bucket {source.bucket}."))
 
 
 def _keys_of(file: str, end: str) -> Iterator[str]:
@@ -163,7 +168,7 @@ def _pattern(options: argparse.Namespace) -> int:
     try:
         scope = Scope(tuple(options.prefix), tuple(options.suffix), tuple(options.exclude))
     except ValueError as error:
-        print(f"No such scope: {error}.", file=sys.stderr)
+        print(shown(f"No such scope: {error}."), file=sys.stderr)
         return 2
     where = {"bucket": options.bucket, "account": options.account}
     _print_json(event_pattern(scope, **where))
@@ -194,7 +199,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _failed(sentence: str) -> int:
-    print(sentence, file=sys.stderr)
+    print(shown(sentence), file=sys.stderr)
     return 1
 
 

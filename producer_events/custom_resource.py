@@ -51,8 +51,9 @@ def decide(request: Mapping[str, Any]) -> SwitchOn | LeaveAsItIs:
 def answer(request: Mapping[str, Any], *, failed: bool, reason: str) -> dict[str, Any]:
     """What CloudFormation is told. Another bucket is another resource: CloudFormation then deletes the old one, which
     changes nothing, and one whose creation failed is deleted under the id that it was going to have."""
-    properties = request.get("ResourceProperties") or {}
-    name = properties.get("BucketName") or request.get("PhysicalResourceId") or "unknown"
+    properties = request.get("ResourceProperties")
+    bucket = properties.get("BucketName") if isinstance(properties, Mapping) else None
+    name = bucket or request.get("PhysicalResourceId") or "unknown"
     deleted = request.get("PhysicalResourceId") if request.get("RequestType") == "Delete" else None
     return {
         "Status": "FAILED" if failed else "SUCCESS",

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final
 
+from producer_events.terminal import shown
+
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
@@ -114,7 +116,7 @@ def _kept(before: Configuration) -> Sequence[str]:
 def _line(noun: str, arn: str, entry: Mapping[str, Any]) -> str:
     rules = entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])
     where = "".join(f", {rule['Name'].lower()} {rule['Value']!a}" for rule in rules)
-    return f"{noun} {entry.get(arn)} on {', '.join(entry.get('Events', []))}{where} (id {entry.get('Id')})"
+    return shown(f"{noun} {entry.get(arn)} on {', '.join(entry.get('Events', []))}{where} (id {entry.get('Id')})")
 
 
 def _comparable(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,10 +55,16 @@ def redrive(
         answer = letters.receive_message(
             QueueUrl=letters_url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=1, VisibilityTimeout=INVISIBLE_SECONDS
         )
-        new = [message for message in answer.get("Messages", []) if message["MessageId"] not in seen]
+        told = [message for message in answer.get("Messages", []) if _is_whole(message)]
+        new = [message for message in told if message["MessageId"] not in seen]
         empty = 0 if new else empty + 1
         seen.update(message["MessageId"] for message in new)
         yield from _handed_on(new, letters, letters_url, sqs, queue_url, pause)
+
+
+def _is_whole(message: "MessageTypeDef") -> bool:
+    """Whether the letter could be named and deleted; one that could not is left to whoever receives it next."""
+    return bool(message.get("MessageId") and message.get("ReceiptHandle"))
 
 
 def _handed_on(
@@ -72,7 +78,7 @@ def _handed_on(
     keys: dict[int, str] = {}
     for position, message in enumerate(new):
         try:
-            keys[position] = parse_object_event(message["Body"]).key
+            keys[position] = parse_object_event(message.get("Body", "")).key
         except BadEvent as bad:
             yield Kept(message["MessageId"], str(bad))
     ends = send(sqs, queue_url, {position: new[position]["Body"] for position in keys}, pause)

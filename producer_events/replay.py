@@ -128,7 +128,10 @@ def _about(s3: "S3Client", source: Source, key: str) -> dict[str, Any]:
         raise _NotThere(_in_words(error)) from None
     version_id = head.get("VersionId", "null")
     version = {} if version_id == "null" else {"version-id": version_id}
-    return {"size": head["ContentLength"], "etag": head["ETag"].strip('"'), **version}
+    try:
+        return {"size": head["ContentLength"], "etag": head["ETag"].strip('"'), **version}
+    except KeyError as missing:
+        raise _NotThere(f"S3's answer lacks {missing}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +167,16 @@ def _send_once(sqs: "SQSClient", queue_url: str, bodies: dict[int, str]) -> dict
         )
     except (BotoCoreError, ClientError) as error:
         return dict.fromkeys(bodies, (_in_words(error), True))
+    positions = {str(position): position for position in bodies}
     for accepted in answer.get("Successful", []):
-        answers[int(accepted["Id"])] = (Accepted(accepted["MessageId"]), False)
+        position = positions.get(accepted.get("Id", ""))
+        if position is not None and accepted.get("MessageId"):
+            answers[position] = (Accepted(accepted["MessageId"]), False)
     for refused in answer.get("Failed", []):
-        why = f"{refused['Code']}: {refused.get('Message', '')}".rstrip(": ")
-        answers[int(refused["Id"])] = (why, not refused["SenderFault"])
+        position = positions.get(refused.get("Id", ""))
+        if position is not None:
+            why = f"{refused.get('Code', 'refused')}: {refused.get('Message', '')}".rstrip(": ")
+            answers[position] = (why, not refused.get("SenderFault", False))
     return answers
 
 

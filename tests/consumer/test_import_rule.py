@@ -29,6 +29,7 @@ CORE = {
     "identity",
     "key_ranges",
     "outcome",
+    "pages",
     "parts",
     "passing",
     "payload",

@@ -90,11 +90,11 @@ def test_a_range_is_one_condition_on_the_sort_key_of_each_shard_without_a_limit(
 
 def test_the_next_page_starts_at_the_last_key_and_an_empty_page_is_not_the_end(stubbed):
     client, stubber = stubbed("dynamodb")
-    last = address(SOURCE, "a", 1)
+    last, further = address(SOURCE, "a", 1), address(SOURCE, "aa", 1)
     first = {**ASKED, "KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"S": f"{SOURCE}#0"}}}
     stubber.add_response("query", {"Items": [item("a", shards=1)], "LastEvaluatedKey": last}, first)
-    stubber.add_response("query", {"Items": [], "LastEvaluatedKey": last}, {**first, "ExclusiveStartKey": last})
-    stubber.add_response("query", {"Items": [item("b", shards=1)]}, {**first, "ExclusiveStartKey": last})
+    stubber.add_response("query", {"Items": [], "LastEvaluatedKey": further}, {**first, "ExclusiveStartKey": last})
+    stubber.add_response("query", {"Items": [item("b", shards=1)]}, {**first, "ExclusiveStartKey": further})
     scan = ManifestScan(client, TABLE, SOURCE, 1)
     assert keys(scan.rows()) == ["a", "b"]
     assert scan.pages == 3

@@ -143,3 +143,11 @@ def test_a_damaged_page_of_the_manifest_is_read_or_refused(scanned, seed):
 )
 def test_a_page_of_the_manifest_without_what_it_must_have_is_refused(scanned, page):
     assert scanned(page) == "truncated"
+
+
+@pytest.mark.parametrize("encoding", ["UTF-9", "\u0661", "utf-7", "idna", "rot13", "zlib", "x" * 1_000])
+def test_a_listing_that_says_another_encoding_is_read_whole_or_refused(listed, encoding):
+    page = LAST.replace(b"UTF-8", encoding.encode())
+    assert page != LAST
+    found = listed(page)
+    assert found in REFUSED if isinstance(found, str) else [each.key for each in found] == ["e"]
