@@ -123,7 +123,7 @@ class Copier:
         cut = self._cut(found, writing.key) if found.checksum and found.checksum.parts in (1, 2) else None
         if found.identity.size > (self._stream_from if own else self._held_bytes):
             return self._stream(found, writing, deadline, cut)
-        body = found.read()
+        body = found.read(deadline)
         if found.checksum and cut:
             cutting = Cutting(found.checksum.algorithm, cut)
             cutting.add(body)

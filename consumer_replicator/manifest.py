@@ -134,12 +134,13 @@ class Manifest:
         changes = {GENERATION: {"N": str(after.generation)}, WRITTEN_AT: {"N": str(moment(after.written_at))}}
         if after.sequencer:
             changes[SEQUENCER] = {"S": after.sequencer}
-        self._update(
+        answer = self._update(
             key,
             "SET " + ", ".join(f"{name} = :{name}" for name in changes),
             f"{GENERATION} = :read",
             {f":{name}": value for name, value in changes.items()} | {":read": {"N": str(before.generation)}},
         )
+        _must_say(answer, GENERATION)
 
     def add_range(self, key: str, upload_id: str, number: int, now: float) -> int:
         """Adds one range to the finished ones, and says how many they are now. May be repeated.
@@ -155,8 +156,8 @@ class Manifest:
             ":upload": {"S": upload_id},
         }
         update = f"SET {WRITTEN_AT} = :now ADD {DONE_RANGES} :range"
-        answer = self._update(key, update, f"{UPLOAD_ID} = :upload", values, ReturnValues="ALL_NEW")
-        return len(answer["Attributes"][DONE_RANGES]["NS"])
+        answer = self._update(key, update, f"{UPLOAD_ID} = :upload", values)
+        return len(_must_say(answer, DONE_RANGES)["NS"])
 
     def mark_sent(self, key: str, upload_id: str, now: float) -> None:
         """Remembers that all ranges of this upload have been sent.
@@ -165,9 +166,10 @@ class Manifest:
         :raises HydrationError: everything else.
         """
         values = {":now": {"N": str(moment(now))}, ":upload": {"S": upload_id}}
-        self._update(key, f"SET {SENT_AT} = :now", f"{UPLOAD_ID} = :upload", values)
+        _must_say(self._update(key, f"SET {SENT_AT} = :now", f"{UPLOAD_ID} = :upload", values), SENT_AT)
 
-    def _update(self, key: str, update: str, condition: str, values: dict[str, Any], **more: Any) -> Any:
+    def _update(self, key: str, update: str, condition: str, values: dict[str, Any]) -> Any:
+        """The answer, with the row as it is now: botocore takes what is no document for an empty one."""
         with self._conditional("UpdateItem"):
             return self._dynamodb.update_item(
                 TableName=self._table,
@@ -175,7 +177,7 @@ class Manifest:
                 UpdateExpression=update,
                 ConditionExpression=condition,
                 ExpressionAttributeValues=values,
-                **more,
+                ReturnValues="ALL_NEW",
             )
 
     @contextmanager
@@ -194,3 +196,12 @@ class Manifest:
     def _expiry(self, row: Row) -> int | None:
         bygone = row.state is State.DELETED or (row.state is State.GONE and row.replica is None)
         return int(row.written_at) + self._tombstone_seconds if bygone else None
+
+
+def _must_say(answer: Any, name: str) -> Any:
+    """This attribute of the row as it is now.
+
+    :raises HydrationError: `truncated`: the answer does not have it, so that nobody knows whether the row was written.
+    """
+    with answered():
+        return answer["Attributes"][name]

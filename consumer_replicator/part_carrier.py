@@ -67,7 +67,7 @@ class PartCarrier:
 
         def read(retries: int) -> tuple[Checksum, int]:
             with self._source.part(key, identity, part, by_number=upload.type == COMPOSITE) as arriving:
-                arriving.fill(memoryview(body))
+                arriving.fill(memoryview(body), deadline)
                 known = _known(arriving, upload)
             found = checksum.of(body, upload.algorithm)
             if known and found != known:

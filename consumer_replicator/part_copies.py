@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from consumer_replicator import errors
-from consumer_replicator.aws_errors import code_of, translated
+from consumer_replicator.aws_errors import answered, code_of, translated
 from consumer_replicator.checksum import Checksum
 from consumer_replicator.errors import HydrationError, ReplicaMoved, SourceMoved
 from consumer_replicator.identity import SourceIdentity
@@ -74,11 +74,12 @@ class PartCopies:
             if error.code in NOT_LET_IN:
                 raise HydrationError(error.code, f"{GRANT} {error}") from error
             raise
-        copied = answer["CopyPartResult"]
-        value = copied.get(f"Checksum{algorithm}")
+        with answered():
+            copied = answer["CopyPartResult"]
+            etag, value = copied["ETag"], copied.get(f"Checksum{algorithm}")
         if not value:
             raise HydrationError("unexpected", f"Part {part.number} was copied without its {algorithm}.")
-        return CopiedPart(copied["ETag"], Checksum(algorithm, value))
+        return CopiedPart(etag, Checksum(algorithm, value))
 
     def _asked(self, **request: Any) -> Any:
         try:

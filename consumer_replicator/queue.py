@@ -6,7 +6,7 @@ from hashlib import sha256
 from itertools import batched
 from typing import Any
 
-from consumer_replicator.aws_errors import must_be_sent, translated
+from consumer_replicator.aws_errors import answered, must_be_sent, translated
 from consumer_replicator.delay import whole_seconds
 from consumer_replicator.errors import HydrationError
 from consumer_replicator.hint import ConfirmHint, OwnHint, PlainHint, RangeHint, to_body
@@ -90,9 +90,9 @@ class Queue:
                 for n, (hint, delay) in enumerate(some)
             ]
             for _ in range(SEND_ROUNDS):
-                with translated("queue"):
+                with translated("queue"), answered():
                     answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
-                taken = {success["Id"] for success in answer.get("Successful", [])}
+                    taken = {success["Id"] for success in answer.get("Successful", [])}
                 entries = [entry for entry in entries if entry["Id"] not in taken]
                 if not entries:
                     break
@@ -105,9 +105,9 @@ class Queue:
         names = [f"ApproximateNumberOfMessages{which}" for which in ("", "NotVisible", "Delayed")]
         count = 0
         for url in (self._url, self._dead_letter_url):
-            with translated("queue"):
+            with translated("queue"), answered():
                 attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-            count += sum(int(attributes[name]) for name in names)
+                count += sum(int(attributes[name]) for name in names)
         return count == 0
 
     def set_aside(self, message: Message, code: str, reason: str) -> None:

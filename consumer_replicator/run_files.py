@@ -11,6 +11,7 @@ from typing import Any
 from consumer_replicator import checksum
 from consumer_replicator.aws_errors import answered, translated
 from consumer_replicator.drift_record import DriftRecord
+from consumer_replicator.pages import Onward
 from consumer_replicator.run import RangeState
 from producer_events.scope import RESERVED_PREFIXES
 
@@ -69,7 +70,7 @@ class RunFiles:
     def _put(self, key: str, text: str) -> None:
         body = text.encode()
         with translated("replica"):
-            self._s3.put_object(
+            answer = self._s3.put_object(
                 Key=key,
                 Body=body,
                 **checksum.of(body).parameter(),
@@ -77,16 +78,21 @@ class RunFiles:
                 **self._encryption,
                 **self._where,
             )
+        with answered():
+            _ = answer["ETag"]  # whatever answers without it has not said that it has the file
 
     def _keys(self, prefix: str) -> Iterator[str]:
         request: dict[str, Any] = {"Prefix": prefix, **self._where}
+        onward = Onward("a run's files")
         while True:
-            with translated("replica"):
+            with translated("replica"), answered():
                 answer = self._s3.list_objects_v2(**request)
-            yield from (entry["Key"] for entry in answer.get("Contents", []))
-            if not answer.get("IsTruncated"):
+                keys, more = [entry["Key"] for entry in answer.get("Contents", [])], answer["IsTruncated"]
+                request["ContinuationToken"] = answer["NextContinuationToken"] if more else None
+            yield from keys
+            if not more:
                 return
-            request["ContinuationToken"] = answer["NextContinuationToken"]
+            onward.to(request["ContinuationToken"])
 
 
 def _named(name: str) -> tuple[int, int, str] | None:

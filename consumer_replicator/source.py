@@ -15,10 +15,13 @@ from consumer_replicator import carried, checksum, errors, identity
 from consumer_replicator.aws_errors import answered, code_of, translated
 from consumer_replicator.carried import Carried
 from consumer_replicator.checksum import FULL_OBJECT, Checksum
+from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import HydrationError, SourceMoved, TagsDenied
 from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.parts import MAX_PART_BYTES, MAX_PARTS, Part
 
+PIECE_BYTES = 256 * 1024
+"""Read between two looks at the clock."""
 RESERVED_TAG_PREFIX = "aws:"
 """Tags of AWS itself: readable, but nobody else may write them.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html"""
@@ -60,10 +63,11 @@ class SourceBody:
         self._left -= count
         return count
 
-    def fill(self, view: memoryview) -> None:
-        """All of them, into a buffer of exactly their size."""
+    def fill(self, view: memoryview, deadline: Deadline) -> None:
+        """All of them, into a buffer of exactly their size. Raises `out-of-time`, too: they may come slowly."""
         while view:
-            view = view[self.readinto(view) :]
+            deadline.check()
+            view = view[self.readinto(view[:PIECE_BYTES]) :]
 
     def close(self) -> None:
         with suppress(Exception):  # what is left of a connection is not worth a failure
@@ -81,8 +85,13 @@ class SourceObject:
     missing_metadata: int
     body: SourceBody
 
-    def read(self) -> bytes:
-        return self.body.read()
+    def read(self, deadline: Deadline) -> bytes | bytearray:
+        """All of its bytes. Raises `out-of-time`, too."""
+        if self.body.size <= PIECE_BYTES:
+            return self.body.read()
+        body = bytearray(self.body.size)
+        self.body.fill(memoryview(body), deadline)
+        return body
 
 
 class Source:
@@ -138,10 +147,13 @@ class Source:
 
     def _ranged(self, key: str, identity: SourceIdentity, part: Part) -> SourceBody:
         answer = self._pinned(key, identity, Range=f"bytes={part.first}-{part.last}")
-        size = answer.get("ContentLength")
+        size, told = answer.get("ContentLength"), answer.get("ContentRange")
         if size != part.size:
             answer["Body"].close()
             raise HydrationError("truncated", f"Part {part.number}: {size} of {part.size} bytes.")
+        if told not in (None, f"bytes {part.first}-{part.last}/{identity.size}"):
+            answer["Body"].close()
+            raise HydrationError("truncated", f"Part {part.number}: other bytes came than were asked for.")
         return SourceBody(answer["Body"], part.size)
 
     def _numbered(self, key: str, identity: SourceIdentity, part: Part) -> SourceBody | None:

@@ -23,6 +23,9 @@ UNMEASURED_LIMIT = 16 * 1024**2
 """Bytes of a body without Content-Length, which is held: S3's errors are sent so. Objects come with their length."""
 JOINED = 32 * 1024
 """Bodies up to this size leave with the head, in one call."""
+LEAST_PIECE = 256 * 1024
+"""Bytes that must come while as long is waited for them as for an answer: 26 KB/s at 10 seconds. A timeout of every
+single read would let a byte now and then keep a call alive beyond the end of its invocation."""
 CONTINUE_WAIT = 1.0
 """Seconds, as long as botocore waits for a server that may not know Expect."""
 WITHOUT_BODY = frozenset({204, 304})
@@ -99,6 +102,7 @@ class Connection:
         self._view = memoryview(self._buffer)
         self._begin = self._end = 0  # what of the buffer was received and not yet used
         self._early: _Head | None = None
+        self._speaks, self._waited, self._had = False, 0.0, 0  # for how long, and how much, of the piece that comes
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
@@ -115,6 +119,7 @@ class Connection:
         :raises Unanswered: nothing came back.
         :raises HTTPClientError: as botocore's HTTP client raises it. What a stream's source raises passes through.
         """
+        self._listen()
         try:
             sent = self._send_stream(head, body) if isinstance(body, Stream) else self._send(head, body)
         except _SendFailed as failed:
@@ -193,13 +198,32 @@ class Connection:
     def receive(self, view: memoryview) -> int:
         """For the body: at least one byte, or 0 at the end."""
         try:
-            return self._sock.recv_into(view)
+            return self._arrived(view)
         except TimeoutError as error:
             raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
         except OSError as error:
             raise ResponseStreamingError(error=error) from error
 
+    def _arrived(self, view: memoryview) -> int:
+        """:raises TimeoutError: nothing came, or too little."""
+        began = time.monotonic()
+        count = self._sock.recv_into(view)
+        if self._speaks:  # what the service takes to begin its answer is bounded by the socket's own timeout
+            self._waited += time.monotonic() - began
+        self._speaks = True
+        self._had += count
+        if self._had >= LEAST_PIECE:
+            self._waited, self._had = 0.0, 0
+        elif count and self._timeout is not None and self._waited > self._timeout:
+            raise TimeoutError(f"{self._had} bytes in {self._waited:.1f} seconds")
+        return count
+
+    def _listen(self) -> None:
+        """From now on the beginning of an answer is waited for."""
+        self._speaks, self._waited, self._had = False, 0.0, 0
+
     def _receive(self, done: Done, *, reusable: bool) -> Answer:
+        self._listen()
         head, self._early = self._early or self._read_head(), None
         while head.status < 200:
             head = self._read_head()
@@ -236,7 +260,7 @@ class Connection:
     def _receive_more(self) -> bool:
         """More of the head; False at the connection's end, or of what is too long to be one."""
         try:
-            count = self._sock.recv_into(self._view[self._end :])
+            count = self._arrived(self._view[self._end :])
         except TimeoutError as error:
             raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
         except ssl.SSLError as error:

@@ -233,7 +233,7 @@ def bodies_of(rig: Rig) -> list[object]:
 
     def noting(**parameters):
         body = parameters["Body"]
-        kinds.append(type(body) if isinstance(body, bytes) else "streamed")
+        kinds.append(bytes if isinstance(body, bytes | bytearray) else "streamed")
         return put(client, **parameters)
 
     client.put_object = noting

@@ -272,14 +272,14 @@ NOTE = {"pk": {"S": f"{SOURCE}#watermark"}, "sk": {"S": "failures"}}
 # -- an upload under way -----------------------------------------------------------------------------------------------
 
 
-def update_request(expression, condition, values, **more):
+def update_request(expression, condition, values):
     return {
         "TableName": TABLE,
         "Key": where("k"),
         "UpdateExpression": expression,
         "ConditionExpression": condition,
         "ExpressionAttributeValues": values,
-        **more,
+        "ReturnValues": "ALL_NEW",
     }
 
 
@@ -291,14 +291,15 @@ def test_a_touch_writes_generation_time_and_sequencer_and_leaves_the_finished_ra
         ":q": {"S": "0B"},
         ":read": {"N": "3"},
     }
-    stubber.add_response("update_item", {}, update_request("SET g = :g, c = :c, q = :q", "g = :read", values))
+    request = update_request("SET g = :g, c = :c, q = :q", "g = :read", values)
+    stubber.add_response("update_item", {"Attributes": {"g": {"N": "4"}}}, request)
     manifest.touch("k", UPLOADING, TOUCHED)
 
 
 def test_a_range_is_added_while_the_row_names_its_upload_whatever_its_generation(stub):
     manifest, stubber = stub
     values = {":range": {"NS": ["3"]}, ":now": {"N": "1800000001.5"}, ":upload": {"S": "u-1"}}
-    request = update_request("SET c = :now ADD d :range", "u = :upload", values, ReturnValues="ALL_NEW")
+    request = update_request("SET c = :now ADD d :range", "u = :upload", values)
     stubber.add_response("update_item", {"Attributes": {"d": {"NS": ["1", "3"]}}}, request)
     assert manifest.add_range("k", "u-1", 3, NOW + 1.5) == 2
 
@@ -306,7 +307,8 @@ def test_a_range_is_added_while_the_row_names_its_upload_whatever_its_generation
 def test_that_ranges_were_sent_is_noted_while_the_row_names_their_upload(stub):
     manifest, stubber = stub
     values = {":now": {"N": "1800000000.123"}, ":upload": {"S": "u-1"}}
-    stubber.add_response("update_item", {}, update_request("SET n = :now", "u = :upload", values))
+    request = update_request("SET n = :now", "u = :upload", values)
+    stubber.add_response("update_item", {"Attributes": {"n": values[":now"]}}, request)
     manifest.mark_sent("k", "u-1", NOW + 0.12345)
 
 
@@ -315,6 +317,16 @@ UPDATES = {
     "range": lambda manifest: manifest.add_range("k", "u-1", 3, NOW),
     "sent": lambda manifest: manifest.mark_sent("k", "u-1", NOW),
 }
+
+
+@pytest.mark.parametrize("update", UPDATES.values(), ids=UPDATES.keys())
+def test_an_update_whose_answer_does_not_show_the_row_may_not_have_been_made(stub, update):
+    """botocore takes an answer that is no document for an empty one."""
+    manifest, stubber = stub
+    stubber.add_response("update_item", {})
+    with pytest.raises(HydrationError) as raised:
+        update(manifest)
+    assert raised.value.code == "truncated"
 
 
 @pytest.mark.parametrize("update", UPDATES.values(), ids=UPDATES.keys())

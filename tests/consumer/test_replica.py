@@ -414,7 +414,13 @@ def test_a_checksum_that_is_still_running_follows_the_body():
 def test_parts_are_listed_page_by_page_with_their_checksums(stub):
     replica, stubber = stub
     listed = [{"PartNumber": n, "Size": n, "ETag": f'"p{n}"', "ChecksumCRC32": "AAAA"} for n in (1, 2, 5)]
-    pages = {"IsTruncated": True, "NextPartNumberMarker": 2, "Parts": listed[:2]}, {"Parts": listed[2:]}
+    pages = (
+        {"IsTruncated": True, "NextPartNumberMarker": 2, "Parts": listed[:2]},
+        {
+            "IsTruncated": False,
+            "Parts": listed[2:],
+        },
+    )
     stubber.add_response("list_parts", pages[0], {**KEY, "UploadId": "u1"})
     stubber.add_response("list_parts", pages[1], {**KEY, "UploadId": "u1", "PartNumberMarker": 2})
     assert replica.list_parts("a key", "u1") == [
@@ -448,7 +454,7 @@ def test_an_upload_without_parts_lists_none(stub):
 
 def test_a_part_that_is_listed_without_a_checksum_proves_nothing(stub):
     replica, stubber = stub
-    stubber.add_response("list_parts", {"Parts": [{"PartNumber": 1, "Size": 4, "ETag": '"p1"'}]})
+    stubber.add_response("list_parts", {"IsTruncated": False, "Parts": [{"PartNumber": 1, "Size": 4, "ETag": '"p1"'}]})
     with pytest.raises(HydrationError) as raised:
         replica.list_parts("a key", "u1")
     assert raised.value.code == "unexpected"
@@ -509,13 +515,23 @@ def test_answers_whose_head_was_cut_off_are_no_answers(stub):
         "put_object": lambda: replica.put(FIRST, BODY, PROOF),
         "create_multipart_upload": lambda: replica.open_upload(FIRST, "CRC32"),
         "upload_part": lambda: replica.upload_part("a key", "u1", 1, BODY, PROOF),
-        "complete_multipart_upload": lambda: replica.complete_upload(FIRST, "u1", PARTS, WHOLE),
+        "list_parts": lambda: replica.list_parts("a key", "u1"),
+        "list_multipart_uploads": lambda: list(replica.open_uploads()),
     }
     for operation, step in steps.items():
         stubber.add_response(operation, {})
         with pytest.raises(HydrationError) as raised:
             step()
         assert raised.value.code == "truncated"
+
+
+def test_a_completion_that_says_neither_yes_nor_no_is_not_taken_for_a_wrong_checksum(stub):
+    """A range's upload whose parts are wrong is given up, with all that was carried."""
+    replica, stubber = stub
+    stubber.add_response("complete_multipart_upload", {})
+    with pytest.raises(HydrationError) as raised:
+        replica.complete_upload(FIRST, "u1", PARTS, WHOLE)
+    assert raised.value.code == "aws-error"
 
 
 def test_an_upload_is_aborted(stub):

@@ -74,7 +74,7 @@ def test_a_file_is_encrypted_under_the_replica_s_key_and_proven_by_its_checksum(
         "SSEKMSKeyId": KEY_ARN,
         "BucketKeyEnabled": True,
     }
-    stubber.add_response("put_object", {}, request)
+    stubber.add_response("put_object", {"ETag": '"e"'}, request)
     files.write_drift("r", 200_003, 12, "1a2b3c4d", [RECORD])
 
 
@@ -93,13 +93,14 @@ def test_a_report_opens_in_a_browser_as_what_it_is(stub, name, content_type):
         "SSEKMSKeyId": KEY_ARN,
         "BucketKeyEnabled": True,
     }
-    stubber.add_response("put_object", {}, request)
+    stubber.add_response("put_object", {"ETag": '"e"'}, request)
     assert files.write_report("r", name, "caf\u00e9") == f"s3://{REPLICA}/_s3-hydration/reports/r/{name}"
 
 
 def test_the_body_is_sent_with_the_one_checksum_and_no_other(aws):
     s3 = aws("s3")
     wire = Wire(s3)
+    wire.answer("PutObject", Answer(headers={"ETag": '"e"'}))
     RunFiles(s3, REPLICA, CONSUMER, KEY_ARN).write_report("r", "report.json", "{}")
     sent = wire.only("PutObject").headers
     assert [name for name in sent if name.lower().startswith("x-amz-checksum-")] == ["x-amz-checksum-crc64nvme"]
@@ -202,8 +203,27 @@ def test_all_pages_of_files_are_read(stub):
     stubber.add_response(
         "list_objects_v2", {"Contents": pages[0], "IsTruncated": True, "NextContinuationToken": "t"}, asked
     )
-    stubber.add_response("list_objects_v2", {"Contents": pages[1]}, asked | {"ContinuationToken": "t"})
+    stubber.add_response(
+        "list_objects_v2", {"Contents": pages[1], "IsTruncated": False}, asked | {"ContinuationToken": "t"}
+    )
     assert list(files.drift("r", ranges(1))) == []
+
+
+def test_a_listing_of_files_that_does_not_say_that_it_ends_is_not_taken_for_all_of_them(stub):
+    """A run would settle without what it has found, and prove what is not so."""
+    files, stubber = stub
+    stubber.add_response("list_objects_v2", {})
+    with pytest.raises(HydrationError) as raised:
+        list(files.drift("r", ranges(1)))
+    assert raised.value.code == "truncated"
+
+
+def test_a_file_of_which_s3_does_not_say_what_it_stored_may_not_be_there(stub):
+    files, stubber = stub
+    stubber.add_response("put_object", {})
+    with pytest.raises(HydrationError) as raised:
+        files.write_drift("r", 1, 0, "w", [RECORD])
+    assert raised.value.code == "truncated"
 
 
 def test_a_report_is_read_as_it_was_written(files):
@@ -231,7 +251,7 @@ def test_a_bucket_that_refuses_says_why(stub, refusal):
 
 def test_a_file_that_cannot_be_read_is_an_error_and_not_the_end_of_the_drift(stub):
     files, stubber = stub
-    listed = {"Contents": [{"Key": f"{ROOT}runs/r/drift/000001-000000-w.jsonl"}]}
+    listed = {"Contents": [{"Key": f"{ROOT}runs/r/drift/000001-000000-w.jsonl"}], "IsTruncated": False}
     for code, status in (("AccessDenied", 403), ("NoSuchKey", 404)):
         stubber.add_response("list_objects_v2", listed)
         stubber.add_client_error("get_object", code, http_status_code=status)
@@ -245,7 +265,10 @@ def test_a_file_that_breaks_off_is_an_error_and_not_the_end_of_the_drift(aws):
     s3 = aws("s3")
     wire = Wire(s3)
     key = f"{ROOT}runs/r/drift/000001-000000-w.jsonl"
-    wire.answer("ListObjectsV2", Answer(f"<R><Contents><Key>{key}</Key></Contents></R>".encode()))
+    wire.answer(
+        "ListObjectsV2",
+        Answer(f"<R><Contents><Key>{key}</Key></Contents><IsTruncated>false</IsTruncated></R>".encode()),
+    )
     wire.answer("GetObject", Answer(b"", fault=ResponseStreamingError(error="reset")))
     with pytest.raises(HydrationError) as raised:
         list(RunFiles(s3, REPLICA, CONSUMER, KEY_ARN).drift("r", ranges(1)))

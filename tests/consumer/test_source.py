@@ -11,6 +11,7 @@ from botocore.response import StreamingBody
 from urllib3.exceptions import IncompleteRead, ProtocolError, ReadTimeoutError
 
 from consumer_replicator.checksum import Checksum
+from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import HydrationError, SourceMoved, TagsDenied
 from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.parts import Part
@@ -21,6 +22,7 @@ from tests.odd_keys import ODD_KEYS
 
 WHERE = {"Bucket": SOURCE, "Key": "a key", "ExpectedBucketOwner": PRODUCER}
 GET = {**WHERE, "ChecksumMode": "ENABLED"}
+FOREVER = Deadline(1e9)
 MODIFIED = datetime(2026, 11, 5, 12, 0, 0, tzinfo=UTC)
 VERSIONED = SourceIdentity("v1", "e1", int(MODIFIED.timestamp()), 4)
 UNVERSIONED = SourceIdentity(None, "e1", int(MODIFIED.timestamp()), 4)
@@ -65,14 +67,14 @@ def wired(aws):
 
 def read_whole(source):
     with source.current("a key") as found:
-        return found.read()
+        return found.read(FOREVER)
 
 
 def read_part(source, identity, part, *, key="a key", by_number=False):
     """(its bytes, the source's own checksum of them)"""
     with source.part(key, identity, part, by_number=by_number) as body:
         buffer = bytearray(body.size)
-        body.fill(memoryview(buffer))
+        body.fill(memoryview(buffer), FOREVER)
         return bytes(buffer), body.checksum
 
 
@@ -100,7 +102,7 @@ def test_the_current_object_is_one_get_with_its_checksum_from_the_expected_owner
         assert (found.tag_count, found.missing_metadata) == (2, 1)
         assert found.carried.headers == {"ContentType": "text/plain"}
         assert found.carried.metadata == {"mine": "1"}
-        assert found.read() == b"data"
+        assert found.read(FOREVER) == b"data"
 
 
 @pytest.mark.parametrize("version", [{}, {"VersionId": "null"}])
@@ -283,6 +285,16 @@ def test_a_part_of_another_length_comes_back(stub):
     assert str(raised.value) == "Part 2: 16 of 4 bytes."
 
 
+@pytest.mark.parametrize("told", ["bytes 0-3/4", "bytes 4-7/8", "bytes 3-6/4", "nonsense"])
+def test_as_many_other_bytes_are_not_the_part(stub, told):
+    """Where the source has no checksum, nothing later would tell."""
+    source, stubber = stub
+    stubber.add_response("get_object", answer(ContentRange=told))
+    with pytest.raises(HydrationError) as raised:
+        read_part(source, VERSIONED, PART)
+    assert raised.value.code == "truncated"
+
+
 def test_a_part_that_breaks_off_comes_back(wired):
     source, wire = wired
     wire.answer("GetObject", Answer(b"da", headers={**HEADERS, "Content-Length": "4"}))
@@ -439,7 +451,7 @@ def test_an_object_is_read_with_all_that_it_carries(bucket, key):
         assert found.carried.headers == {"ContentType": "text/plain", "CacheControl": "no-cache"}
         assert found.carried.metadata == {"mine": "1"}
         assert found.tag_count == 2
-        assert found.read() == b"data"
+        assert found.read(FOREVER) == b"data"
     assert source.tags(key, found.identity) == {"a": "1", "b": "2"}
 
 
@@ -476,4 +488,4 @@ def test_a_zero_byte_object_is_an_object(bucket):
     bucket.put_object(Bucket=SOURCE, Key="folder/", Body=b"")
     with Source(bucket, SOURCE, PRODUCER).current("folder/") as found:
         assert found.identity.size == 0
-        assert found.read() == b""
+        assert found.read(FOREVER) == b""

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError
 
 from consumer_replicator.aws_errors import translated
 from consumer_replicator.carried import with_provenance
+from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import FAILURE_CODES, HydrationError
 from consumer_replicator.manifest import Manifest
 from consumer_replicator.parts import Part
@@ -113,7 +114,7 @@ def the_code_of(act):
 
 def body_of(source):
     with source.current("k") as found:
-        return found and found.read()
+        return found and found.read(Deadline(60.0))
 
 
 def outcome_of(act):

@@ -10,6 +10,7 @@ from typing import Any
 from consumer_replicator import checksum
 from consumer_replicator.carried import Carried
 from consumer_replicator.checksum import Checksum
+from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import ChangedUnderUs, HydrationError
 from consumer_replicator.identity import SourceIdentity
 from consumer_replicator.parts import Cut, Part
@@ -123,7 +124,7 @@ def a_head_of_what_is_deleted(witness: Witness) -> object:
 def the_current_object_is_read(witness: Witness) -> object:
     def body() -> bytes | None:
         with witness.source.current("k") as found:
-            return None if found is None else found.read()
+            return None if found is None else found.read(Deadline(60.0))
 
     seen = [body()]
     for change in (
@@ -143,12 +144,12 @@ def a_version_permanently_deleted_shows_the_one_below(witness: Witness) -> objec
     witness.upload("k", b"two")
     witness.permanently_delete("k")
     with witness.source.current("k") as found:
-        bodies.append(found.read() if found else None)
+        bodies.append(found.read(Deadline(60.0)) if found else None)
     witness.upload("k", b"two")
     witness.remove("k")
     witness.permanently_delete("k")
     with witness.source.current("k") as found:
-        bodies.append(found.read() if found else None)
+        bodies.append(found.read(Deadline(60.0)) if found else None)
     return bodies
 
 
@@ -159,7 +160,7 @@ def a_part_is_pinned_to_its_version(witness: Witness) -> object:
     def read() -> bytes:
         body = bytearray(3)
         with witness.source.part("k", first, Part(1, 0, 2)) as arriving:
-            arriving.fill(memoryview(body))
+            arriving.fill(memoryview(body), Deadline(60.0))
         return bytes(body)
 
     witness.upload("k", b"one and more")
