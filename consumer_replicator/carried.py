@@ -69,6 +69,12 @@ def with_provenance(metadata: Mapping[str, str], source: str, generation: int) -
     return whole if size <= MAX_METADATA_BYTES else dict(metadata)
 
 
+def generation_in(metadata: Mapping[str, str]) -> int | None:
+    """The generation that a replica's provenance names; None: it has none that can be read."""
+    generation = metadata.get(PROVENANCE_GENERATION, "")
+    return int(generation) if generation.isdecimal() and generation.isascii() else None
+
+
 def storage_class(policy: str, source: str) -> str:
     """The replica's storage class: a fixed one, or (`preserve`) the source's where PutObject takes it."""
     chosen = source if policy == PRESERVE else policy

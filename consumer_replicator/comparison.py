@@ -74,10 +74,13 @@ PASSING = frozenset({Doubt.CHANGING, Doubt.SOURCE_ABSENT, Doubt.REPLICA_ABSENT})
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object of either bucket, as HeadObject tells it: `checksum` None where S3 has stored none that we know."""
+    """An object of either bucket, as HeadObject tells it: `checksum` None where S3 has stored none that we know.
+    `made_under`: of a replica, the generation of the row that its writer had read.
+    """
 
     identity: SourceIdentity
     checksum: Checksum | None
+    made_under: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,7 @@ def compare(look: Look) -> Comparison:  # noqa: PLR0911 - a table, read from top
     of_one_size = source.identity.size == replica.identity.size
     if told is Sameness.SAME and of_one_size:
         return same(Basis.CHECKSUMS)
-    if row is None or not _is_claimed(row, source):
+    if row is None or not _is_claimed(row, source) or _is_being_replaced(row, replica):
         return cannot_tell(Doubt.CHANGING)
     if not of_one_size:
         return different(Basis.SIZE)
@@ -199,6 +202,12 @@ def _is_claimed(row: Row, source: Stored) -> bool:
         and row.source is not None
         and identity.compare(row.source, source.identity) is Sameness.SAME
     )
+
+
+def _is_being_replaced(row: Row, replica: Stored) -> bool:
+    """Whether a copier has written the replica, and not its row yet: it had read this very row, or a later one."""
+    named = row.replica is not None and row.replica.etag == replica.identity.etag
+    return not named and replica.made_under is not None and replica.made_under >= row.generation
 
 
 def _is_proven(row: Row, source: Stored, replica: Stored) -> bool:

@@ -14,13 +14,7 @@ from botocore.exceptions import ClientError
 
 from consumer_replicator import checksum, errors, identity
 from consumer_replicator.aws_errors import answered, code_of, translated
-from consumer_replicator.carried import (
-    PROVENANCE_GENERATION,
-    PROVENANCE_SOURCE,
-    Carried,
-    storage_class,
-    with_provenance,
-)
+from consumer_replicator.carried import PROVENANCE_SOURCE, Carried, generation_in, storage_class, with_provenance
 from consumer_replicator.checksum import COMPOSITE, FULL_OBJECT, Checksum, Running
 from consumer_replicator.errors import HydrationError, ReplicaMoved
 from consumer_replicator.pages import Onward
@@ -346,11 +340,10 @@ def _uploaded(part: Mapping[str, Any]) -> UploadedPart:
 
 
 def _seen(answer: Mapping[str, Any]) -> ReplicaSeen:
-    generation = answer["Metadata"].get(PROVENANCE_GENERATION, "")
     return ReplicaSeen(
         version=_version(answer),
         source=answer["Metadata"].get(PROVENANCE_SOURCE),
-        generation=int(generation) if generation.isdecimal() and generation.isascii() else None,
+        generation=generation_in(answer["Metadata"]),
         size=answer["ContentLength"],
         checksum=checksum.from_answer(answer),
     )

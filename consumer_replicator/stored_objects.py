@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from consumer_replicator import checksum, errors, identity
 from consumer_replicator.aws_errors import Whose, answered, code_of, translated
+from consumer_replicator.carried import generation_in
 from consumer_replicator.comparison import Stored
 from consumer_replicator.errors import ChangedUnderUs, HydrationError
 
@@ -41,7 +42,8 @@ class StoredObjects:
                     return None
                 raise
         with answered():
-            return Stored(identity.from_answer(answer), checksum.from_answer(answer))
+            made_under = generation_in(answer.get("Metadata", {}))
+            return Stored(identity.from_answer(answer), checksum.from_answer(answer), made_under)
 
     def pieces(self, key: str, stored: Stored) -> Iterator[bytes]:
         """The bytes of exactly this object, at most 1 MiB at a time.

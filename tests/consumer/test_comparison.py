@@ -134,6 +134,7 @@ def test_two_empty_objects_are_the_same_without_any_checksum():
         ({"row": row(state=State.PENDING)}, Doubt.CHANGING),
         ({"row": row(state=State.FAILED)}, Doubt.CHANGING),
         ({"source": Stored(replace(SOURCE, version_id="v2"), CRC)}, Doubt.CHANGING),
+        ({"replica": Stored(replace(REPLICA, etag="r2"), OTHER_CRC, made_under=7)}, Doubt.CHANGING),
     ],
     ids=str,
 )
@@ -141,6 +142,19 @@ def test_what_is_absent_or_not_what_the_manifest_calls_current_is_in_motion(chan
     told = compare(replace(look(CRC, OTHER_CRC), **change))
     assert told == cannot_tell(why)
     assert told.wants_another_look
+
+
+@pytest.mark.parametrize(
+    "replica",
+    [
+        Stored(REPLICA, OTHER_CRC, made_under=7),
+        Stored(replace(REPLICA, etag="r2"), OTHER_CRC, made_under=6),
+        Stored(replace(REPLICA, etag="r2"), OTHER_CRC),
+    ],
+    ids=["the row's own", "an older one put back", "somebody's"],
+)
+def test_a_replica_that_no_copier_is_about_to_record_is_different(replica):
+    assert compare(Look(row(), Stored(SOURCE, CRC), replica)) == different(Basis.CHECKSUMS)
 
 
 def test_equal_checksums_need_no_manifest():
