@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import MISSING, fields
 from fnmatch import fnmatchcase
+from inspect import signature
 
 import pytest
 
@@ -17,6 +18,7 @@ from consumer_replicator.outcome import SkipReason
 from consumer_replicator.payload import Mode, Payload
 from consumer_replicator.row_item import address
 from consumer_replicator.run_files import ROOT
+from consumer_replicator.runs import Runs
 from consumer_replicator.settings import ENVIRONMENT, Settings
 from consumer_replicator.transfer_settings import TRANSFER_ENVIRONMENT, TransferSettings
 from tests.service_catalog.policies import statements
@@ -296,6 +298,13 @@ def transfers(action):
 def test_the_transfer_function_writes_below_the_reserved_prefix_only():
     (grant,) = transfers("s3:PutObject")
     assert grant.resources == [f"{STACK.output('ReplicaBucketArn')}/{ROOT}*"]
+
+
+def test_what_a_run_leaves_to_be_read_key_by_key_goes_with_its_rows_and_no_replica_does():
+    rules = STACK.properties("ReplicaBucket")["LifecycleConfiguration"]["Rules"]
+    (rule,) = [each for each in rules if "ExpirationInDays" in each]
+    assert rule["Prefix"] == f"{ROOT}runs/"
+    assert rule["ExpirationInDays"] == signature(Runs).parameters["keep_days"].default
 
 
 @pytest.mark.parametrize("action", ["dynamodb:PutItem", "dynamodb:DeleteItem"])
