@@ -47,19 +47,22 @@ class TransferRig(Rig):
         works: bool = True,
         chunk: int = 10_000,
         patience: float = 120.0,
+        lag_objective: float = LAG_OBJECTIVE,
+        shards: int = SHARDS,
         **more: Any,
     ) -> None:
-        super().__init__(world, policy=policy, scope=scope, **more)
+        super().__init__(world, policy=policy, scope=scope, shards=shards, **more)
         self.works = works
+        self.lag_objective = lag_objective
         self._policy = policy
         s3, dynamodb, sqs = world.s3("own"), world.dynamodb(), world.sqs()
         self.runs = Runs(dynamodb, TABLE, SOURCE)
         self.files = RunFiles(s3, REPLICA, CONSUMER, KEY_ARN)
         self.listing = Listing(world.s3("source"), SOURCE, PRODUCER)
-        self.scan = ManifestScan(dynamodb, TABLE, SOURCE, SHARDS)
+        self.scan = ManifestScan(dynamodb, TABLE, SOURCE, shards)
         queue = Queue(sqs, QUEUE, DLQ, SOURCE)
         capacity = Capacity(functions=10)
-        surroundings = Surroundings(SOURCE, REPLICA, LAG_OBJECTIVE, capacity, memory_gb=1.0)
+        surroundings = Surroundings(SOURCE, REPLICA, lag_objective, capacity, memory_gb=1.0)
         self.verifier = Verifier(
             StoredObjects(world.s3("source"), SOURCE, PRODUCER, "source"),
             StoredObjects(s3, REPLICA, CONSUMER, "replica"),
@@ -91,7 +94,7 @@ class TransferRig(Rig):
             files=self.files,
             reporting=Reporting(self.runs, self.files, surroundings, now=lambda: world.now),
             sweep=Sweep(Replica(s3, REPLICA, CONSUMER, KEY_ARN, "preserve"), self.manifest, older_than=86_400),
-            watermarking=Watermarking(self.runs, queue, lag_objective=LAG_OBJECTIVE, now=lambda: world.now),
+            watermarking=Watermarking(self.runs, queue, lag_objective=lag_objective, now=lambda: world.now),
         )
         unique = (f"{n:06x}" for n in itertools.count(1))
         self.transfer = Transfer(
@@ -108,7 +111,7 @@ class TransferRig(Rig):
     def rules(self, run: Run, now: float) -> Rules:
         return Rules(
             now=now,
-            lag_objective=LAG_OBJECTIVE,
+            lag_objective=self.lag_objective,
             policy=self._policy,
             scope=self.scope,
             since=run.payload.since_epoch,

@@ -18,6 +18,7 @@ from consumer_replicator.row import State
 from producer_events.scope import RESERVED_PREFIXES
 from tests.consumer.fake_aws import (
     QUEUE,
+    RANGES,
     SOURCE,
     Bucket,
     Call,
@@ -35,7 +36,7 @@ type Act = Callable[[], Any]
 SHARDS = 16
 MARK = "~"
 """What ETags and version ids begin with, and nothing else, so that they can be found in any text (see `position`)."""
-NOT_STATE = frozenset({"lock", "before", "after", "calls", "mutations", "broken", "call_count", "keys"})
+NOT_STATE = frozenset({"lock", "before", "after", "calls", "mutations", "broken", "call_count", "keys", "shards"})
 UNKEPT = ("Body", "TrailingChecksum")
 
 
@@ -55,10 +56,16 @@ class Cloud(World):
 
     `shown`: of each key the ETag that the replica shows; `latest`: the source state (its place in the history) that
     the last change of the replica came from. `tokens`: every source version that ever was, by its identity's token.
+    `heard` is told every message that is sent, and its queue.
     """
 
     def __init__(
-        self, *, versioned: bool = True, replica_versioned: bool = True, keys: tuple[str, ...] = ("k",)
+        self,
+        *,
+        versioned: bool = True,
+        replica_versioned: bool = True,
+        keys: tuple[str, ...] = ("k",),
+        shards: int = SHARDS,
     ) -> None:
         super().__init__(versioned=versioned)
         self.replica.versioned = replica_versioned
@@ -66,11 +73,13 @@ class Cloud(World):
         self.sequencers = Numbers()
         self.names: dict[str, int] = {}
         self.keys = keys
+        self.shards = shards
         self.shown: dict[str, str | None] = {}
         self.latest: dict[str, int] = {}
         self.tokens: dict[str, tuple[str, bytes]] = {}
         self.broken: list[tuple[str, str]] = []
         self.call_count = 0
+        self.heard: Callable[[str, str], None] = lambda _body, _queue: None
 
     # -- the whole state, taken and put back -----------------------------------------------------------------------
 
@@ -133,7 +142,11 @@ class Cloud(World):
             version.tags = dict(tags)
 
     def send(self, body: str, delay: float = 0, queue: str = QUEUE, attributes: Any = None, *, name: str = "") -> None:
-        if not name:
+        self.heard(body, queue)
+        if not name and queue == RANGES:
+            self.names["step"] = self.names.get("step", 0) + 1
+            name = f"step{self.names['step']}"
+        elif not name:
             kind = json.loads(body).get("kind", "event") if OF_A_HINT in body else "event"
             self.names[kind] = self.names.get(kind, 0) + 1
             name = f"{kind}{self.names[kind]}"
@@ -145,7 +158,7 @@ class Cloud(World):
     # -- looking -----------------------------------------------------------------------------------------------------
 
     def item(self, key: str) -> dict[str, Any] | None:
-        return self.rows.get((f"{SOURCE}#{zlib.crc32(key.encode()) % SHARDS}", key))
+        return self.rows.get((f"{SOURCE}#{zlib.crc32(key.encode()) % self.shards}", key))
 
     def state_index(self, key: str) -> int:
         """How many states the source has shown of a key."""

@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from consumer_replicator import parts
+from consumer_replicator import composite, parts, report_page, transfer
+from consumer_replicator.tries import Tries
 
 SMALLEST_PART = 1
 """Bytes: parts of S3's real least would make every schedule move megabytes."""
+FEW_RANGES = 1
+"""Ranges that one invocation works through itself: with a handful of keys there are two or three in all."""
 
 
 class AtOnce(Executor):
@@ -35,7 +38,9 @@ class AtOnce(Executor):
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Within: pools are `AtOnce`, pauses take no time, parts may be tiny."""
+    """Within: pools are `AtOnce`, pauses take no time, parts may be tiny, key spaces of a few keys are cut into ranges,
+    and no report's page is drawn.
+    """
     taken: list[tuple[Any, str, Any]] = []
 
     def put(module: Any, name: str, value: Any) -> None:
@@ -49,8 +54,12 @@ def one_thread() -> Iterator[None]:
                 put(module, "ThreadPoolExecutor", AtOnce)
             if getattr(module, "time", None) is sys.modules["time"]:
                 put(module, "time", no_pause)
-            if hasattr(module, "MIN_PART_BYTES") and module is parts:
-                put(module, "MIN_PART_BYTES", SMALLEST_PART)
+    for module in (parts, composite):
+        put(module, "MIN_PART_BYTES", SMALLEST_PART)
+    put(report_page, "page", lambda report, _previous: report.run.id)
+    put(transfer, "FEW_RANGES", FEW_RANGES)
+    put(transfer, "KEYS_WORTH_A_RANGE", 1)
+    put(Tries.__init__, "__defaults__", (no_pause.sleep,))
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 python -m tests.simulation --schedules 1000000 --minutes 30      (make simulate ARGS="...")
 python -m tests.simulation --seed 4711                           one schedule, as a story
+python -m tests.simulation --kind runs                           those of one kind: copies, parts, runs
 python -m tests.simulation --explore --minutes 10                all schedules of the larger scenarios
 """
 
@@ -20,7 +21,8 @@ from tests.simulation import shrink, simulation
 from tests.simulation.explorer import Explorer
 from tests.simulation.one_thread import one_thread
 from tests.simulation.scenarios import LARGER
-from tests.simulation.simulation import Broken
+from tests.simulation.broken import Broken
+from tests.simulation.scenario import Kind
 from tests.simulation.story import Story
 
 A_CHUNK = 200
@@ -38,6 +40,7 @@ class Report:
     calls: int = 0
     happened: Counter[str] = field(default_factory=Counter)
     acts: Counter[str] = field(default_factory=Counter)
+    runs: Counter[str] = field(default_factory=Counter)
     covered: set[str] = field(default_factory=set)
     broken: dict[int, str] = field(default_factory=dict)
     stories: list[str] = field(default_factory=list)
@@ -49,12 +52,14 @@ class Report:
         self.calls += other.calls
         self.happened += other.happened
         self.acts += other.acts
+        self.runs += other.runs
         self.covered |= other.covered
         self.broken |= other.broken
 
     def as_json(self) -> dict[str, object]:
         counts = {"schedules": self.schedules, "steps": self.steps, "calls": self.calls, "states": len(self.covered)}
-        return counts | {"trouble": self.happened, "history": self.acts, "broken": self.broken, "seconds": self.seconds}
+        told = {"trouble": self.happened, "history": self.acts, "runs": self.runs, "broken": self.broken}
+        return counts | told | {"seconds": self.seconds}
 
     def __str__(self) -> str:
         rate = self.schedules / max(self.seconds, 1e-9)
@@ -64,6 +69,7 @@ class Report:
             f"States     {len(self.covered):,} kinds of them (row, source, replica, where processes stand)",
             f"History    {_counts(self.acts)}",
             f"Trouble    {_counts(self.happened)}",
+            f"Runs       {_counts(self.runs)}",
             f"Broken     {len(self.broken)}",
         ]
         lines += [f"  seed {seed}: {what}" for seed, what in sorted(self.broken.items())[:20]]
@@ -73,7 +79,7 @@ class Report:
 def main(arguments: list[str]) -> int:
     asked = _asked(arguments)
     if asked.seed is not None:
-        return tell(asked.seed)
+        return tell(asked.seed, asked.kind)
     if asked.explore:
         return explore(asked)
     return soak(asked)
@@ -86,6 +92,7 @@ def _asked(arguments: list[str]) -> Namespace:
     parser.add_argument("--first", type=int, default=1_000_000, help="the first seed (default %(default)s)")
     parser.add_argument("--processes", type=int, default=2, help="side by side (default %(default)s)")
     parser.add_argument("--seed", type=int, help="tell one schedule as a story, and nothing else")
+    parser.add_argument("--kind", type=Kind, choices=list(Kind), help="of scenarios; by default all, by their shares")
     parser.add_argument("--explore", action="store_true", help="all schedules of the larger scenarios instead")
     parser.add_argument("--json", type=Path, help="a file for the report")
     return parser.parse_args(arguments)
@@ -97,30 +104,31 @@ def _asked(arguments: list[str]) -> Namespace:
 def soak(asked: Namespace) -> int:
     report, began, told = Report(), time.monotonic(), time.monotonic()
     chunks = _chunks(asked.first, asked.schedules)
+    some_first = _next(chunks, 2 * asked.processes)
     with ProcessPoolExecutor(asked.processes) as pool:
-        under: set[Future[Report]] = {pool.submit(some, *chunk) for chunk in _next(chunks, 2 * asked.processes)}
+        under: set[Future[Report]] = {pool.submit(some, *chunk, asked.kind) for chunk in some_first}
         while under:
             done, under = wait(under, timeout=1.0, return_when=FIRST_COMPLETED)
             for future in done:
                 report.add(future.result())
             report.seconds = time.monotonic() - began
             if report.seconds < asked.minutes * 60 and len(report.broken) < MOST_FAILURES:
-                under |= {pool.submit(some, *chunk) for chunk in _next(chunks, len(done))}
+                under |= {pool.submit(some, *chunk, asked.kind) for chunk in _next(chunks, len(done))}
             if time.monotonic() - told > PROGRESS_SECONDS:
                 told = time.monotonic()
                 print(
                     f"{report.schedules:,} schedules, {report.calls:,} calls, {len(report.broken)} broken", flush=True
                 )
-    report.stories = [story_of(seed) for seed in sorted(report.broken)[:1]]
+    report.stories = [story_of(seed, asked.kind) for seed in sorted(report.broken)[:1]]
     return _reported(str(report), report.as_json(), asked, failed=bool(report.broken))
 
 
-def some(first: int, number: int) -> Report:
+def some(first: int, number: int, kind: Kind | None = None) -> Report:
     """So many schedules, from this seed on."""
     report = Report()
     with one_thread():
         for seed in range(first, first + number):
-            schedule = simulation.of_seed(seed, covered=report.covered)
+            schedule = simulation.of_seed(seed, kind, covered=report.covered)
             try:
                 schedule.run()
             except Broken as broken:
@@ -129,14 +137,15 @@ def some(first: int, number: int) -> Report:
             report.steps += len(schedule.chosen)
             report.calls += schedule.calls
             report.happened += schedule.happened
+            report.runs += schedule.transfers.happened if schedule.transfers else Counter()
             report.acts.update(operation.act.value for operation in schedule.plan.operations)
     return report
 
 
-def story_of(seed: int) -> str:
+def story_of(seed: int, kind: Kind | None = None) -> str:
     """Of a schedule that breaks a rule, made as short as it goes."""
     with one_thread():
-        schedule = simulation.of_seed(seed)
+        schedule = simulation.of_seed(seed, kind)
         try:
             schedule.run()
         except Broken:
@@ -145,15 +154,15 @@ def story_of(seed: int) -> str:
     return "Nothing is broken."
 
 
-def tell(seed: int) -> int:
+def tell(seed: int, kind: Kind | None = None) -> int:
     """One schedule, whole; and if it breaks a rule, the shortest that still does."""
     story = Story()
     with one_thread():
-        schedule = simulation.of_seed(seed, story=story)
+        schedule = simulation.of_seed(seed, kind, story=story)
         try:
             schedule.run()
         except Broken as broken:
-            print(f"{schedule.plan}\n{story}\n{broken}\n\nAs short as it goes:\n{story_of(seed)}")
+            print(f"{schedule.plan}\n{story}\n{broken}\n\nAs short as it goes:\n{story_of(seed, kind)}")
             return 1
     print(f"{schedule.plan}\n{story}\nNothing is broken.")
     return 0

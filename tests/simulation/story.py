@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 from consumer_replicator.carried import PROVENANCE_GENERATION, PROVENANCE_SOURCE
 from consumer_replicator.row import State
-from tests.consumer.fake_aws import QUEUE, Call, Version
+from producer_events.scope import RESERVED_PREFIXES
+from tests.consumer.fake_aws import QUEUE, RANGES, Call, Version
 from tests.simulation.cloud import MARK, Act, Cloud
 from tests.simulation.process import AskAgain, Fate, Process
 
@@ -59,12 +60,11 @@ class Story:
 def _told(call: Call, answer: Any) -> str:
     """What matters of an answer."""
     match call.operation:
-        case "GetObject":
-            return f"{answer['Body']._raw_stream.getvalue()!r}"
-        case "HeadObject":
-            metadata = answer["Metadata"]
-            made = f"{metadata.get(PROVENANCE_SOURCE)} under generation {metadata.get(PROVENANCE_GENERATION)}"
-            return f"number {_short(answer['ETag'])}, made from {made}"
+        case "ListObjectsV2":
+            keys = [_file(entry["Key"]) for entry in answer.get("Contents", [])]
+            return f"{', '.join(keys) or 'nothing'}{', and more' if answer['IsTruncated'] else ''}"
+        case "GetObject" | "HeadObject":
+            return _object(call, answer)
         case "GetItem":
             return _row(answer.get("Item"))
         case "BatchGetItem":
@@ -74,6 +74,16 @@ def _told(call: Call, answer: Any) -> str:
     return "ok"
 
 
+def _object(call: Call, answer: Any) -> str:
+    if call.key is not None and call.key.startswith(RESERVED_PREFIXES):
+        return f"{answer['ContentLength']} bytes"
+    if call.operation == "GetObject":
+        return f"{answer['Body']._raw_stream.getvalue()!r}"
+    metadata = answer["Metadata"]
+    made = f"{metadata.get(PROVENANCE_SOURCE)} under generation {metadata.get(PROVENANCE_GENERATION)}"
+    return f"number {_short(answer['ETag'])}, made from {made}"
+
+
 def _state(cloud: Cloud) -> dict[str, str]:
     state = {}
     for key in cloud.keys:
@@ -81,8 +91,16 @@ def _state(cloud: Cloud) -> dict[str, str]:
         state[f"{key}: replica"] = _version(cloud.replica.current(key))
         state[f"{key}: row"] = _row(cloud.item(key))
     state["uploads"] = ", ".join(cloud.replica.uploads) or "-"
-    state["queue"] = ", ".join(message.id for message in cloud.queues[QUEUE]) or "-"
+    for name, queue in (("queue", QUEUE), ("steps", RANGES)):
+        state[name] = ", ".join(message.id for message in cloud.queues[queue]) or "-"
+    for (partition, sort), item in cloud.rows.items():
+        if sort == "run":
+            state[partition.partition("#")[2].replace("#", " ")] = item["ph"]["S"]
     return state
+
+
+def _file(key: str) -> str:
+    return key.rpartition("/")[2] if key.startswith(RESERVED_PREFIXES) else key
 
 
 def _version(version: Version | None) -> str:

@@ -34,7 +34,13 @@ class Subject(TransferRig):
     """One configuration of the product, bound to one cloud. `seconds`: of an invocation, without what is kept back."""
 
     def __init__(
-        self, cloud: Cloud, policy: DeletePolicy, scope: Scope | None = None, *, seconds: float = INVOCATION_SECONDS - 3
+        self,
+        cloud: Cloud,
+        policy: DeletePolicy,
+        scope: Scope | None = None,
+        *,
+        seconds: float = INVOCATION_SECONDS - 3,
+        server_side: bool = False,
     ) -> None:
         super().__init__(
             cloud,
@@ -44,6 +50,8 @@ class Subject(TransferRig):
             patience=0,
             threshold=ONE_PUT,
             part_bytes=PART,
+            server_side=server_side,
+            shards=cloud.shards,
             max_receive_count=MOST_TRIES,
             splitting=Splitting(
                 bandwidth=ONE_INVOCATION / SURE_SHARE / seconds + 0.1, small=ONE_INVOCATION, least_range=2 * PART
