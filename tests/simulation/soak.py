@@ -18,11 +18,11 @@ from itertools import count
 from pathlib import Path
 
 from tests.simulation import shrink, simulation
+from tests.simulation.broken import Broken
 from tests.simulation.explorer import Explorer
 from tests.simulation.one_thread import one_thread
-from tests.simulation.scenarios import LARGER
-from tests.simulation.broken import Broken
 from tests.simulation.scenario import Kind
+from tests.simulation.scenarios import LARGER
 from tests.simulation.story import Story
 
 A_CHUNK = 200
