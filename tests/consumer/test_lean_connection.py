@@ -97,6 +97,23 @@ def read_and_end(end):
     return act
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_what_a_server_says_beyond_an_answer_is_never_the_answer_to_the_next_request(folder, tls):
+    """Under TLS it may have been received with the answer's end, where the socket has nothing more to read."""
+
+    def act(talk: Talk) -> None:
+        talk.request()
+        talk.sock.sendall(OK + b"Content-Length: 4\r\n\r\nda")
+        talk.sock.sendall(b"ta" + OK + b"Content-Length: 5\r\n\r\nother")
+
+    trusted = certificate(folder) if tls else None
+    verify = {"verify": str(trusted)} if tls else {}
+    with HttpServer(act, answer(body=b"data"), certificate=trusted) as server, lean("s3", server.url, **verify) as s3:
+        assert content(s3) == b"data"
+        assert content(s3) == b"data"
+        assert server.connections == 2
+
+
 @pytest.mark.parametrize("size", [0, 16 * BLOCK])
 @pytest.mark.parametrize("end", [Talk.close, Talk.reset])
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
