@@ -110,8 +110,8 @@ class Connection:
         self._sock.close()
 
     def is_idle(self) -> bool:
-        """Whether it can be used again: not where the server has closed it, or speaks out of turn. What it said may have
-        been received already, with the end of an answer: TLS comes in records."""
+        """Whether it can be used again: not where the server has closed it, or speaks out of turn. What it said may be
+        received already, with the end of an answer: TLS comes in records."""
         received = isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()
         return not received and not self._poll.poll(0)
 
