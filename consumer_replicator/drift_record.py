@@ -18,7 +18,12 @@ from typing import Final
 
 from consumer_replicator.comparison import Answer, Verified
 from consumer_replicator.drift import Drift, DriftKind
+from consumer_replicator.hint import fits_a_key
 from consumer_replicator.row import Row, State
+
+LAST_SECOND: Final = 253_402_300_799
+"""Of the year 9999; no later moment can be told."""
+WORD_CHARACTERS: Final = 100
 
 
 class Ending(StrEnum):
@@ -94,16 +99,29 @@ class DriftRecord:
 
     @classmethod
     def from_line(cls, line: str) -> "DriftRecord":
+        """:raises LookupError, TypeError, ValueError, AttributeError: it is no such line; others may write there."""
         values = json.loads(line)
         return cls(
             Answer(values["k"]) if values["k"] in Answer else DriftKind(values["k"]),
-            values["key"],
-            values.get("z"),
-            values.get("m"),
-            values["g"],
-            bool(values["h"]),
-            values.get("r"),
+            fits_a_key(values["key"]),
+            None if values.get("z") is None else _whole(values["z"]),
+            None if values.get("m") is None else _whole(values["m"], LAST_SECOND),
+            _whole(values["g"]),
+            bool(_whole(values["h"], 1)),
+            None if values.get("r") is None else _word(values["r"]),
         )
+
+
+def _word(value: str) -> str:
+    if not (value.isascii() and value.isprintable() and len(value) <= WORD_CHARACTERS):
+        raise ValueError("no word of a reason")
+    return value
+
+
+def _whole(value: object, most: int = 2**63 - 1) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError("no whole number within its bounds")
+    return value
 
 
 _ENDINGS: Final[Mapping[State, tuple[Ending, Ending]]] = {

@@ -7,6 +7,7 @@ aside after its tries; never anything else. Nothing but files below the reserved
 import copy
 import json
 import random
+from collections import Counter
 
 import pytest
 
@@ -15,7 +16,8 @@ from consumer_replicator.handlers import transfer
 from consumer_replicator.handlers.telemetry import Telemetry
 from producer_events.scope import Scope
 from tests.consumer.clouds import Context
-from tests.consumer.fake_aws import RANGES, World
+from tests.consumer.fake_aws import QUEUE, RANGES, World
+from tests.consumer.rig import event
 from tests.consumer.transfer_rig import TransferRig
 from tests.hostile.damage import absurd_attributes
 from tests.hostile.forgery import OTHERS
@@ -267,3 +269,37 @@ def test_every_odd_key_travels_through_a_run_into_files_and_a_page_without_marku
     for markup in ("<script", "<img", "onerror=alert(1)>", "<svg onload", "javascript:"):
         assert markup not in page
     assert_clean(capsys.readouterr().out)
+
+
+GOLDEN_LINE = {"k": "missing", "key": "in/a", "z": 1, "m": 1_800_000_000, "g": 0, "h": 1}
+SPOILT = [
+    *({**GOLDEN_LINE, name: value} for name in (*GOLDEN_LINE, "r") for value in OTHERS),
+    *({other: GOLDEN_LINE[other] for other in GOLDEN_LINE if other != name} for name in GOLDEN_LINE),
+    {**GOLDEN_LINE, "zz": "of a newer release"},
+]
+
+
+@pytest.mark.parametrize("works", [True, False], ids=["settled", "settling"])
+def test_a_drift_file_with_anything_in_it_is_read_or_stops_its_run_with_a_reason(rig, works):
+    """It lies in the replica bucket, where others may write. What is read is reported, and never sent as a hint."""
+    rig.world.upload("in/a", b"x")
+    rig.world.now += 10_000
+    handled({"run_id": "run-1"})
+    rig.world.queues[QUEUE].clear()
+    if works:
+        rig.world.send(event("in/a"))
+        rig.run()
+    stored, file = copy.deepcopy(rig.world.rows), drift_folder(rig, "run-1")
+    outcomes = Counter()
+    then = rig.world.now
+    for line in SPOILT:
+        rig.world.rows, rig.world.now = copy.deepcopy(stored), then
+        rig.world._store(rig.world.replica, file, json.dumps(line).encode() + b"\n", {}, {})
+        answer = handled({"run_id": "run-1"})
+        assert answer["state"] in ("done", "settling", "failed"), answer
+        assert answer["state"] != "done" or answer["verdict"]
+        step(json.dumps({"run": "run-1"}))
+        outcomes["note" if "note" in answer else answer["state"]] += 1
+    assert outcomes["note"] > 50
+    assert outcomes["done" if works else "settling"] > 3
+    assert not rig.world.queues[QUEUE]
