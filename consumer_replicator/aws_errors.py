@@ -79,7 +79,8 @@ def must_be_sent(answer: Mapping[str, Any]) -> None:
     :raises HydrationError: `truncated`: there is none, so that nobody knows whether it has the message.
     """
     with answered():
-        _ = answer["MessageId"]
+        if not answer["MessageId"]:
+            raise ValueError("an id without a character")
 
 
 def _sentence(error: Exception) -> str:

@@ -23,6 +23,7 @@ from producer_events.scope import OutOfScope, Scope
 
 FIRST_RETRY_SECONDS = 10
 LAST_RETRY_SECONDS = 900
+MOST_DOUBLINGS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +198,7 @@ def _retry_delay(done: Done) -> int:
     """
     if isinstance(done.outcome, Deferred) or (isinstance(done.outcome, Failed) and done.outcome.code == "out-of-time"):
         return 0
-    pause = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS << (done.message.receive_count - 1))
+    doublings = min(max(done.message.receive_count - 1, 0), MOST_DOUBLINGS)
+    pause = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS << doublings)
     share = zlib.crc32(f"{done.message.id} {done.message.receive_count}".encode()) / 2**32
     return round(pause * (0.5 + share))

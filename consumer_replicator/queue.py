@@ -68,7 +68,7 @@ class Queue:
         self._send(ConfirmHint(bucket=self._bucket, key=key, id=event_id, tombstone=tombstone), delay)
 
     def _send(self, hint: OwnHint, delay: float) -> None:
-        with translated("queue"):
+        with translated("queue"), answered():
             answer = self._sqs.send_message(
                 QueueUrl=self._url, MessageBody=to_body(hint), DelaySeconds=whole_seconds(delay)
             )
@@ -113,7 +113,7 @@ class Queue:
     def set_aside(self, message: Message, code: str, reason: str) -> None:
         """Puts a message that can never succeed into the dead-letter queue, with its reason, body verbatim."""
         attributes = {"hydration-error-code": code, "hydration-error": _sendable(reason)}
-        with translated("queue"):
+        with translated("queue"), answered():
             answer = self._sqs.send_message(
                 QueueUrl=self._dead_letter_url,
                 MessageBody=message.body,
@@ -133,7 +133,7 @@ class Queue:
                 {"Id": str(n), "ReceiptHandle": receipt, "VisibilityTimeout": min(seconds, MAX_VISIBILITY_SECONDS)}
                 for n, (receipt, seconds) in enumerate(some)
             ]
-            with translated("queue"):
+            with translated("queue"), answered():
                 self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
 
 

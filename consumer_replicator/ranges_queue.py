@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from consumer_replicator.aws_errors import must_be_sent, translated
+from consumer_replicator.aws_errors import answered, must_be_sent, translated
 from consumer_replicator.delay import whole_seconds
 from consumer_replicator.errors import HydrationError
 
@@ -62,7 +62,7 @@ class RangesQueue:
 
     def send(self, step: Step, delay: float = 0) -> None:
         """`delay` in seconds, of which SQS takes 15 minutes at most; a step that comes early waits again."""
-        with translated("queue"):
+        with translated("queue"), answered():
             answer = self._sqs.send_message(
                 QueueUrl=self._url, MessageBody=step.to_body(), DelaySeconds=whole_seconds(delay)
             )
