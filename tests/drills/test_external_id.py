@@ -11,7 +11,6 @@ import pytest
 from consumer_replicator import wiring
 from consumer_replicator.settings import Settings
 from consumer_replicator.transfer_settings import TransferSettings
-from tests.consumer.test_principals import assumed
 from tests.consumer.wire import Answer, Wire
 from tests.drills.runbook import text
 from tests.iam.simulator import simulate
@@ -21,6 +20,10 @@ from tests.service_catalog.template import REGION, Stack
 SECTION = "Rotate the ExternalId without a gap"
 UPDATE = re.compile(r"\d\. Update the (producer|consumer)'s stack with it as `(\w+)`(?:, and `(\w+)` empty)?")
 FUNCTIONS = {"replicator": ("Replicator", Settings), "transfer": ("Transfer", TransferSettings)}
+
+ASSUMED = b"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+    <AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>
+    <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
 
 type Parameters = dict[str, dict[str, str]]
 BEFORE: Parameters = {"producer": {"ExternalId": EXTERNAL_ID}, "consumer": {"ExternalId": EXTERNAL_ID}}
@@ -57,7 +60,7 @@ def asks(here: World, role: str) -> Request:
     settings = kind.from_environment(environment(here.consumer.stack, function))
     who = wiring.principals(settings, region=REGION, function_name=function)
     wire = Wire(who.source("s3"), who.own("sts"))
-    wire.answer("AssumeRole", assumed())
+    wire.answer("AssumeRole", Answer(ASSUMED))
     wire.answer("GetObject", Answer(b"data"))
     who.source("s3").get_object(Bucket=settings.source_bucket, Key="k")["Body"].read()
     (sent,) = [each for each in wire.sent if each.operation == "AssumeRole"]

@@ -6,7 +6,7 @@ from itertools import product
 
 from tests.iam.needs import KEY
 from tests.iam.variants import requests, world
-from tests.iam.world import EXTERNAL_ID, NEXT_EXTERNAL_ID, Principal, Request, World, through_s3
+from tests.iam.world import EVERYBODYS, EXTERNAL_ID, NEXT_EXTERNAL_ID, Principal, Request, World, through_s3
 from tests.service_catalog.template import CONSUMER_ACCOUNT, PRODUCER_ACCOUNT, REGION
 
 ANOTHER_ACCOUNT, FOREIGN_ORGANISATION = "333333333333", "o-zzzzzzzzzz"
@@ -29,9 +29,23 @@ def refused(variant: str) -> list[Refused]:
     """Of one variant. What is refused everywhere comes with every variant."""
     here, asked = world(variant), requests(variant)
     found = [*over_http(asked), *by_others(here, asked), *for_services(asked), *of_keys(here, asked)]
-    found += [*of_the_functions(here, asked), *of_writes(here), *across(here), *through_endpoints(here)]
+    found += [
+        *of_the_functions(here, asked),
+        *of_writes(here),
+        *across(here),
+        *through_endpoints(here),
+        *of_anybody(here),
+    ]
     found += [*of_direct_reads(here, asked)] if here.has_s3_copy else []
-    return list({each.why: each for each in (*found, *of_readers(here))}.values())
+    found += of_readers(here)
+    return list({each.why: each for each in found if not allowed_by_its_owner(here, each)}.values())
+
+
+def allowed_by_its_owner(here: World, each: Refused) -> bool:
+    """Where the key is shared with the consumer's account, its administrators may let whom they like decrypt."""
+    asked = each.request
+    decrypting = (asked.action, asked.resource) == ("kms:Decrypt", here.source[1])
+    return here.key_is_shared and each.admin and decrypting and asked.principal.account == CONSUMER_ACCOUNT
 
 
 def over_http(asked: Iterable[Request]) -> Iterator[Refused]:
@@ -95,11 +109,16 @@ def of_keys(here: World, asked: Iterable[Request]) -> Iterator[Refused]:
             yield Refused(f"not through S3: {each}", each.in_context(kms__ViaService=None))
             elsewhere = each.in_context(kms__ViaService="sqs.eu-west-1.amazonaws.com")
             yield Refused(f"through another service: {each}", elsewhere)
+            if bounded_by_the_key(here, each):
+                yield Refused(f"through another service, whatever its own account says: {each}", elsewhere, admin=True)
     source, key = here.source
     for reader in readers(here):
         decrypting = Request(reader, "kms:Decrypt", key)
         for bucket in ("arn:aws:s3:::somebodys-bucket", f"{source}-2"):
-            yield Refused(f"{reader.name} decrypting what is in {bucket}", decrypting.but(context=through_s3(bucket)))
+            other = decrypting.but(context=through_s3(bucket))
+            yield Refused(f"{reader.name} decrypting what is in {bucket}", other)
+            if bounded_by_the_key(here, other):
+                yield Refused(f"{reader.name}, whatever its account says, decrypting in {bucket}", other, admin=True)
     replica, replica_key = here.replica
     others = {"the producer's read role": here.role("read"), "the producer": Principal("an-admin", PRODUCER_ACCOUNT)}
     for words, who in others.items():
@@ -112,6 +131,21 @@ def of_keys(here: World, asked: Iterable[Request]) -> Iterator[Refused]:
         context = {"kms:EncryptionContext:aws:logs:arn": group}
         request = Request(logs, "kms:Decrypt", account.arn("WatchingKey"), context)
         yield Refused(f"logs of another group: {request}", request)
+
+
+def bounded_by_the_key(here: World, asked: Request) -> bool:
+    """Whether the key's own policy decides, whatever an account's administrators have let the reader do."""
+    existing = asked.resource == here.source[1] and "SourceKey" not in here.producer.stack.resources
+    return existing or asked.principal.account != here.owner(asked.resource)
+
+
+def of_anybody(here: World) -> Iterator[Refused]:
+    """What policies of other resources allow to everybody of the producer's account, the read role is of it."""
+    for policy in here.policies.values():
+        if policy.kind == EVERYBODYS:
+            (statement,) = policy.document["Statement"]
+            request = Request(here.role("read"), statement["Action"], policy.on[0])
+            yield Refused(f"as everybody of its account: {request}", request)
 
 
 def readers(here: World) -> list[Principal]:

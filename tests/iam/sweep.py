@@ -106,7 +106,7 @@ def sweep(here: World, principal: Principal, context: dict[str, Any], *, admin: 
 def services(here: World) -> list[str]:
     """Prefixes of all actions in the policies."""
     statements = [each for policy in here.policies.values() for each in policy.document["Statement"]]
-    return sorted({action.partition(":")[0] for each in statements for action in listed(each["Action"])})
+    return sorted({action.partition(":")[0] for each in statements for action in listed(each.get("Action", []))})
 
 
 def resources(here: World) -> list[str]:

@@ -47,6 +47,8 @@ VARIANTS = {
         {"DeletePolicy": "retain", "CopyMode": "server-side"},
     ),
 }
+SHARED_KEY = "S3 copies from an existing bucket under a key that is shared with the consumer's account"
+VARIANTS[SHARED_KEY] = VARIANTS["S3 copies from an existing bucket"]
 DELETES = "s3:DeleteObject"
 
 
@@ -58,7 +60,7 @@ def world(variant: str) -> World:
             "ProducerBucketName": producer["ExistingBucketName"],
             "ProducerBucketArn": f"arn:aws:s3:::{producer['ExistingBucketName']}",
         }
-    return World(producer, consumer)
+    return World(producer, consumer, key_is_shared=variant == SHARED_KEY)
 
 
 def shapes() -> list[Shape]:

@@ -14,6 +14,23 @@ ORGANISATION = "o-a1b2c3d4e5"
 EXTERNAL_ID = "an-external-id-of-enough-characters"
 NEXT_EXTERNAL_ID = "the-external-id-that-comes-after-it"
 PRODUCERS_ROLES = ("read", "forwarder", "switch-on")
+EVERYBODYS = "everybodys"
+"""Kind of the policies of what is not the products', and open to everybody of the producer's account."""
+OPEN = {
+    "s3:GetObject": "arn:aws:s3:::everybodys-bucket/a key",
+    "s3:PutObject": "arn:aws:s3:::everybodys-other-bucket/a key",
+    "kms:Decrypt": f"arn:aws:kms:{REGION}:{PRODUCER_ACCOUNT}:key/everybodys",
+    # As SNS makes them by default: https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
+    "sns:Publish": f"arn:aws:sns:{REGION}:{PRODUCER_ACCOUNT}:everybodys",
+    "sqs:SendMessage": f"arn:aws:sqs:{REGION}:{PRODUCER_ACCOUNT}:everybodys",
+}
+SHARED = {
+    "Effect": "Allow",
+    "Principal": {"AWS": f"arn:aws:iam::{CONSUMER_ACCOUNT}:root"},
+    "Action": "kms:Decrypt",
+    "Resource": "*",
+}
+"""What a key's policy says that was shared with the consumer's account for something else."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +88,7 @@ class Request:
 
 class World:
     """`producer` and `consumer` are parameters beyond the templates' samples; `by_hand` are policies, by account and
-    of resources, that no template has.
+    hung on its roles, that no template has. `key_is_shared`: the consumer's account may use the existing key as it is.
     """
 
     def __init__(
@@ -79,7 +96,10 @@ class World:
         producer: Mapping[str, str] | None = None,
         consumer: Mapping[str, str] | None = None,
         by_hand: Mapping[str, Sequence[Policy]] | None = None,
+        *,
+        key_is_shared: bool = False,
     ) -> None:
+        self.key_is_shared = key_is_shared
         by_hand = by_hand or {}
         self.producer = Account("producer", PRODUCER.resolve(**(producer or {})), by_hand.get("producer", ()))
         self.consumer = Account("consumer", CONSUMER.resolve(**(consumer or {})), by_hand.get("consumer", ()))
@@ -90,11 +110,17 @@ class World:
         return {each.name: each for each in (*found, *self._of_what_exists())}
 
     def _of_what_exists(self) -> Iterator[Policy]:
-        """The owner's: nothing but what the product's outputs ask them to add, and nothing left to IAM."""
+        """The owner's: nothing but what the product's outputs ask them to add, and nothing left to IAM. And others'."""
+        for action, resource in OPEN.items():
+            statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": action, "Resource": resource}
+            document = {"Version": "2012-10-17", "Statement": [statement]}
+            yield Policy(f"everybody's {action}", EVERYBODYS, (resource,), document)
         if self.producer.stack.condition("HasExistingBucket"):
             bucket, key = self.source
             told = ["StatementForTheKey"] + (["ServerSideStatementForTheKey"] if self.has_s3_copy else [])
-            yield Policy("the existing key", "resource", (key,), self._as_told(told))
+            document = self._as_told(told[:1] if self.key_is_shared else told)
+            document["Statement"] += [SHARED] if self.key_is_shared else []
+            yield Policy("the existing key", "resource", (key,), document)
             if self.has_s3_copy:
                 told = ["ServerSideStatementForTheBucket"]
                 yield Policy("the existing bucket", "resource", (bucket,), self._as_told(told))
@@ -158,8 +184,9 @@ class World:
     def policy_on(self, resource: str) -> str | None:
         """Name of the policy of an ARN: the bucket's for its objects."""
         owner = resource.partition("/")[0] if resource.startswith("arn:aws:s3:::") else resource
-        kinds = ("resource", "trust")
-        return next((each.name for each in self.policies.values() if each.kind in kinds and owner in each.on), None)
+        kinds = ("resource", "trust", EVERYBODYS)
+        on = {owner, resource}
+        return next((each.name for each in self.policies.values() if each.kind in kinds and on & {*each.on}), None)
 
     def endpoint_policies(self, service: str) -> list[str]:
         return [each.name for each in self.policies.values() if each.kind == "endpoint" and service in each.on]

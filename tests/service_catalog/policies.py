@@ -21,7 +21,7 @@ class Statement:
 
     @property
     def actions(self) -> list[str]:
-        return listed(self.body["Action"])
+        return listed(self.body.get("Action", []))
 
     @property
     def resources(self) -> list[str]:

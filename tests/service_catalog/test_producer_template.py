@@ -7,7 +7,14 @@ import pytest
 from producer_events import custom_resource
 from producer_events.notifications import LOOKS
 from tests.service_catalog.policies import listed, statements
-from tests.service_catalog.template import CONSUMER, CONSUMER_ACCOUNT, PRODUCER, PRODUCER_ACCOUNT, REGION
+from tests.service_catalog.template import (
+    CONSUMER,
+    CONSUMER_ACCOUNT,
+    PRODUCER,
+    PRODUCER_ACCOUNT,
+    REGION,
+    SERVICE_CATALOG,
+)
 
 READING = {
     "s3:GetObject",
@@ -24,6 +31,10 @@ POLICIES = list(statements(STACK))
 
 def named(statement):
     return CONSUMER_ACCOUNT in str(statement.principals) or READ_ROLE in statement.principals
+
+
+def is_the_read_roles(statement):
+    return (statement.where, statement.kind) == ("ReadRole", "identity")
 
 
 def test_whatever_a_principal_of_the_consumer_may_do_is_reading():
@@ -92,22 +103,42 @@ def test_the_read_role_lists_without_a_condition_so_that_a_missing_object_answer
 
 
 def test_the_read_role_reads_no_other_bucket():
-    resources = {r for each in POLICIES if each.where == "ReadRole" and each.kind == "identity" for r in each.resources}
+    resources = {r for each in POLICIES if is_the_read_roles(each) and each.allows for r in each.resources}
     bucket = STACK.output("BucketArn")
     assert resources == {bucket, f"{bucket}/*", "SourceKey.Arn"}
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_what_others_allow_to_everybody_of_the_account_the_read_role_is_denied(existing):
+    """A topic's default policy lets every principal of its account publish; the consumer acts as one of them.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
+    """
+    stack = ADOPTING if existing else STACK
+    bucket = stack.output("BucketArn")
+    denied = {e.body["Sid"]: e.body for e in statements(stack) if is_the_read_roles(e) and not e.allows}
+    assert set(denied["OnlyReading"]["NotAction"]) == READING
+    assert denied["NoOtherBucket"]["NotResource"] == [bucket, f"{bucket}/*"]
+    assert denied["NoOtherBucket"]["Action"] == "s3:*"
+    assert denied["OnlyThroughS3"]["Action"] == "kms:Decrypt"
+    through_s3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
+    assert denied["OnlyThroughS3"]["Condition"] == {"StringNotEquals": through_s3}
+    assert {denied[name]["Resource"] for name in ("OnlyReading", "OnlyThroughS3")} == {"*"}
 
 
 @pytest.mark.parametrize("bucket", ["", "acme-exports"], ids=["derived name", "given name"])
 def test_decryption_is_allowed_through_s3_for_this_bucket_with_and_without_a_bucket_key(bucket):
     stack = PRODUCER.resolve(BucketName=bucket)
     arn = stack.output("BucketArn")
-    decrypting = [each for each in statements(stack) if each.actions == ["kms:Decrypt"]]
+    decrypting = [each for each in statements(stack) if each.allows and each.actions == ["kms:Decrypt"]]
     assert {each.kind for each in decrypting} == {"key", "identity"}
+    (denial,) = [each for each in statements(stack) if each.body.get("Sid") == "OnlyThroughS3"]
+    through_s3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
+    assert denial.body["Condition"] == {"StringNotEquals": through_s3}
     for each in decrypting:
-        assert each.body["Condition"] == {
-            "StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"},
-            "StringLike": {"kms:EncryptionContext:aws:s3:arn": [arn, f"{arn}/*"]},
-        }
+        assert each.condition("StringLike", "kms:EncryptionContext:aws:s3:arn") == [arn, f"{arn}/*"]
+        assert each.body["Condition"].get("StringEquals", through_s3) == through_s3  # the role's own has the denial
+        assert ("StringEquals" in each.body["Condition"]) == (each.kind == "key")
 
 
 def test_the_bucket_tells_eventbridge_of_its_objects():
@@ -168,7 +199,9 @@ def test_the_names_that_the_two_templates_expect_of_each_other_agree(name):
 
 
 def reading(stack, action):
-    (found,) = [each for each in statements(stack) if each.where == "ReadRole" and action in each.actions]
+    (found,) = [
+        each for each in statements(stack) if each.where == "ReadRole" and each.allows and action in each.actions
+    ]
     return found
 
 
@@ -197,7 +230,7 @@ def test_with_an_endpoints_account_objects_and_names_are_read_through_it_only(pr
     stack = PRODUCER.resolve(AllowedVpceAccountId=CONSUMER_ACCOUNT, ScopePrefixes=prefixes)
     for action in ("s3:GetObject", "s3:ListBucket"):
         assert reading(stack, action).condition("StringEquals", "aws:VpceAccount") == CONSUMER_ACCOUNT
-    assert "aws:VpceAccount" not in reading(stack, "kms:Decrypt").body["Condition"]["StringEquals"]
+    assert "aws:VpceAccount" not in str(reading(stack, "kms:Decrypt").body["Condition"])
 
 
 # --- Reading for server-side copies
@@ -359,3 +392,29 @@ def test_where_somebody_else_owns_the_notifications_nothing_touches_them():
 def test_a_contradiction_is_refused_before_anything_is_made(parameters, said):
     (refusal,) = PRODUCER.resolve(**parameters).refusals()
     assert said in refusal
+
+
+# --- What is left when the product is removed
+
+
+def left_to_the_consumer(**parameters):
+    """Statements of what stays with the data that let somebody of the consumer's account do something."""
+    stack = PRODUCER.resolve(**parameters)
+    staying = {name for name, each in stack.resources.items() if each.get("DeletionPolicy") == "Retain"}
+    return [e.body["Sid"] for e in statements(stack) if e.allows and e.where in staying and CONSUMER_ACCOUNT in str(e)]
+
+
+def test_with_the_product_removed_nobody_of_the_consumers_account_reads_any_more():
+    """The read role goes; a role of that name made anew is another principal to the key:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-roles"""
+    assert left_to_the_consumer() == []
+    assert "DeletionPolicy" not in STACK.resources["ReadRole"]
+
+
+def test_server_side_copies_are_taken_back_before_the_product_is_removed_since_they_stay_with_the_data():
+    staying = left_to_the_consumer(AllowServerSideCopies="true")
+    assert staying == ["ReplicatorDecryptsThroughS3", "ReplicatorReadsForServerSideCopies"]
+    removing = (SERVICE_CATALOG / "docs" / "deployment-guide.md").read_text().split("\n## Removing\n")[1]
+    before, _, after = removing.partition("**What stays**")
+    assert after
+    assert "Where `AllowServerSideCopies` is `true`, update the producer's product to `false` first" in before
