@@ -216,7 +216,7 @@ class Source:
                 raise
         with answered():
             tags = answer["TagSet"]
-        return {tag["Key"]: tag["Value"] for tag in tags if not tag["Key"].startswith(RESERVED_TAG_PREFIX)}
+            return {tag["Key"]: tag["Value"] for tag in tags if not tag["Key"].startswith(RESERVED_TAG_PREFIX)}
 
 
 def _pin(identity: SourceIdentity) -> dict[str, str]:
