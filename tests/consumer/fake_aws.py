@@ -6,17 +6,14 @@ at-least-once delivery with receive counts and delays. Each call is one atomic s
 see every step, and may raise (a crash, a throttle, a lost answer) or hand the turn to another worker.
 """
 
-import bisect
 import heapq
 import io
 import itertools
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -26,9 +23,35 @@ from botocore.response import StreamingBody
 from consumer_replicator import checksum, composite
 from consumer_replicator.checksum import Checksum
 from consumer_replicator.parts import MAX_PARTS, MIN_PART_BYTES
+from tests.consumer.fake_client import DLQ, QUEUE, RANGES, REPLICA, SOURCE, TABLE, Call, Client, refuse
+from tests.consumer.fake_dynamodb import FakeDynamoDB, item_bytes
+from tests.consumer.fake_sqs import FakeSqs
 
-SOURCE, REPLICA, TABLE, QUEUE, DLQ = "source-bucket", "replica-bucket", "manifest", "objects", "dead-letters"
-RANGES = "ranges"
+__all__ = [
+    "CONSUMER",
+    "DLQ",
+    "KEY_ARN",
+    "PRODUCER",
+    "QUEUE",
+    "RANGES",
+    "REPLICA",
+    "SOURCE",
+    "STREAM_BYTES",
+    "TABLE",
+    "UPLOADS",
+    "Bucket",
+    "Call",
+    "FakeDynamoDB",
+    "FakeS3",
+    "FakeSqs",
+    "UploadedPart",
+    "Version",
+    "Waiting",
+    "World",
+    "item_bytes",
+    "refuse",
+]
+
 COMPUTABLE = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
 UPLOADS = {
     *((algorithm, "FULL_OBJECT") for algorithm in ("CRC64NVME", "CRC32C", "CRC32")),
@@ -40,20 +63,6 @@ STREAM_BYTES = 1024**2
 HEAD_BYTES, SIGNED_BYTES = 8 * 1024, 3 * 1024
 PRODUCER, CONSUMER = "111111111111", "222222222222"
 KEY_ARN = f"arn:aws:kms:us-east-1:{CONSUMER}:key/replica"
-
-
-def refuse(operation: str, code: str, status: int, message: str = "") -> ClientError:
-    return ClientError(
-        {"Error": {"Code": code, "Message": message or code}, "ResponseMetadata": {"HTTPStatusCode": status}},
-        operation,
-    )
-
-
-@dataclass(frozen=True)
-class Call:
-    principal: str
-    operation: str
-    key: str | None
 
 
 @dataclass
@@ -115,10 +124,11 @@ class Waiting:
 class World:
     """Everything there is. `now` is the one clock; tests move it.
 
+    `least_part_bytes`: of all parts but the last; small ones let a test split a word.
     `lets_replicator_in`: whether the producer allows server-side copies. `copied`: what S3 makes of bytes on their way.
     """
 
-    def __init__(self, *, versioned: bool = True) -> None:
+    def __init__(self, *, versioned: bool = True, least_part_bytes: int = MIN_PART_BYTES) -> None:
         self.now = 1_800_000_000.0
         self.lock = threading.RLock()
         self.calls: list[Call] = []
@@ -135,7 +145,7 @@ class World:
         self.history: dict[str, list[bytes | None]] = {}
         self.page_keys = 1_000
         self.page_bytes = 1024**2
-        self.least_part_bytes = MIN_PART_BYTES
+        self.least_part_bytes = least_part_bytes
         self.lets_replicator_in = False
         self.copied: Callable[[bytes], bytes] = lambda body: body
 
@@ -216,10 +226,10 @@ class World:
     def s3(self, principal: str) -> "FakeS3":
         return FakeS3(self, principal)
 
-    def dynamodb(self) -> "FakeDynamoDB":
+    def dynamodb(self) -> FakeDynamoDB:
         return FakeDynamoDB(self, "own")
 
-    def sqs(self) -> "FakeSqs":
+    def sqs(self) -> FakeSqs:
         return FakeSqs(self, "own")
 
     def operations(self, *, principal: str | None = None) -> list[str]:
@@ -264,27 +274,7 @@ class World:
         return places
 
 
-class _Client:
-    def __init__(self, world: World, principal: str) -> None:
-        self.world = world
-        self.principal = principal
-        self.meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_, **__: None))
-
-    def _step(self, operation: str, key: str | None, act: Callable[[], Any]) -> Any:
-        call = Call(self.principal, operation, key)
-        self.world.before(call)
-        with self.world.lock:
-            self.world.calls.append(call)
-            try:
-                answer = act()
-            except ClientError:
-                self.world.after(call)
-                raise
-        self.world.after(call)
-        return answer
-
-
-class FakeS3(_Client):
+class FakeS3(Client):
     """S3 for one principal: the read role sees only the source, the own role only the replica."""
 
     takes_streams = True
@@ -767,246 +757,3 @@ def _described(bucket: Bucket, version: Version) -> dict[str, Any]:
         answer["TagCount"] = len(version.tags)
     carried = ("ContentType", "CacheControl", "ExpiresString", "StorageClass", "MissingMeta")
     return answer | {name: version.attributes[name] for name in carried if name in version.attributes}
-
-
-class FakeDynamoDB(_Client):
-    """The calls on the table, with the conditions that the manifest writes under."""
-
-    def get_item(self, *, TableName: str, Key: dict[str, Any], ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803
-        assert TableName == TABLE
-        assert ConsistentRead
-
-        def act() -> dict[str, Any]:
-            item = self.world.rows.get(_address(Key))
-            return {"Item": dict(item)} if item else {}
-
-        return self._step("GetItem", Key["sk"]["S"], act)
-
-    def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
-        keys = RequestItems[TABLE]["Keys"]
-        assert RequestItems[TABLE]["ConsistentRead"]
-        assert len({_address(key) for key in keys}) == len(keys), "DynamoDB refuses a batch that names a key twice"
-
-        def act() -> dict[str, Any]:
-            found = [dict(self.world.rows[_address(key)]) for key in keys if _address(key) in self.world.rows]
-            return {"Responses": {TABLE: found}, "UnprocessedKeys": {}}
-
-        return self._step("BatchGetItem", None, act)
-
-    def put_item(
-        self,
-        *,
-        TableName: str,  # noqa: N803
-        Item: dict[str, Any],  # noqa: N803
-        ConditionExpression: str = "",  # noqa: N803
-        ExpressionAttributeValues: dict[str, Any] | None = None,  # noqa: N803
-    ) -> dict[str, Any]:
-        assert TableName == TABLE
-
-        def act() -> dict[str, Any]:
-            item = self.world.rows.get(_address(Item))
-            if not _holds(item, ConditionExpression, ExpressionAttributeValues or {}):
-                raise refuse("PutItem", "ConditionalCheckFailedException", 400)
-            self.world.rows[_address(Item)] = dict(Item)
-            return {}
-
-        return self._step("PutItem", Item["sk"]["S"], act)
-
-    def update_item(
-        self,
-        *,
-        TableName: str,  # noqa: N803
-        Key: dict[str, Any],  # noqa: N803
-        UpdateExpression: str,  # noqa: N803
-        ConditionExpression: str,  # noqa: N803
-        ExpressionAttributeValues: dict[str, Any],  # noqa: N803
-        ReturnValues: str = "NONE",  # noqa: N803
-    ) -> dict[str, Any]:
-        assert TableName == TABLE
-
-        def act() -> dict[str, Any]:
-            item = self.world.rows.get(_address(Key))
-            if item is None or not _holds(item, ConditionExpression, ExpressionAttributeValues):
-                raise refuse("UpdateItem", "ConditionalCheckFailedException", 400)
-            after = {**item, **_updated(item, UpdateExpression, ExpressionAttributeValues)}
-            self.world.rows[_address(Key)] = after
-            return {"Attributes": dict(after)} if ReturnValues == "ALL_NEW" else {}
-
-        return self._step("UpdateItem", Key["sk"]["S"], act)
-
-    def delete_item(
-        self,
-        *,
-        TableName: str,  # noqa: N803
-        Key: dict[str, Any],  # noqa: N803
-        ConditionExpression: str,  # noqa: N803
-        ExpressionAttributeValues: dict[str, Any],  # noqa: N803
-    ) -> dict[str, Any]:
-        assert TableName == TABLE
-
-        def act() -> dict[str, Any]:
-            if not _holds(self.world.rows.get(_address(Key)), ConditionExpression, ExpressionAttributeValues):
-                raise refuse("DeleteItem", "ConditionalCheckFailedException", 400)
-            self.world.rows.pop(_address(Key), None)
-            return {}
-
-        return self._step("DeleteItem", Key["sk"]["S"], act)
-
-    def query(
-        self,
-        *,
-        TableName: str,  # noqa: N803
-        KeyConditionExpression: str,  # noqa: N803
-        ExpressionAttributeValues: dict[str, Any],  # noqa: N803
-        ProjectionExpression: str | None = None,  # noqa: N803
-        ExclusiveStartKey: dict[str, Any] | None = None,  # noqa: N803
-        ConsistentRead: bool = False,  # noqa: N803
-        ReturnConsumedCapacity: str = "NONE",  # noqa: N803
-        ScanIndexForward: bool = True,  # noqa: N803
-        Limit: int | None = None,  # noqa: N803
-    ) -> dict[str, Any]:
-        """A page ends before the item that would make it larger than 1 MB, whatever of the items is asked for."""
-        assert TableName == TABLE
-
-        def act() -> dict[str, Any]:
-            holds = _key_condition(KeyConditionExpression, ExpressionAttributeValues)
-            after = ExclusiveStartKey["sk"]["S"] if ExclusiveStartKey else ""
-            found = sorted((sk, item) for (pk, sk), item in self.world.rows.items() if holds(pk, sk) and sk > after)
-            found = found[:Limit] if ScanIndexForward else found[::-1][:Limit]
-            sizes = list(itertools.accumulate(item_bytes(item) for _, item in found))
-            fitting = bisect.bisect_right(sizes, self.world.page_bytes)
-            page = [item for _, item in found[: max(fitting, 1)]]
-            answer: dict[str, Any] = {"Items": [_projected(item, ProjectionExpression) for item in page]}
-            if len(page) < len(found):
-                answer["LastEvaluatedKey"] = {name: page[-1][name] for name in ("pk", "sk")}
-            if ReturnConsumedCapacity == "TOTAL":
-                units = max(math.ceil(sum(map(item_bytes, page)) / 4096), 1)
-                answer["ConsumedCapacity"] = {"CapacityUnits": float(units) if ConsistentRead else units / 2}
-            return answer
-
-        return self._step("Query", None, act)
-
-
-def _address(key: dict[str, Any]) -> tuple[str, str]:
-    return key["pk"]["S"], key["sk"]["S"]
-
-
-def _key_condition(expression: str, values: dict[str, Any]) -> Callable[[str, str], bool]:
-    """The forms that are in use, and nothing else."""
-    said = {name: value["S"] for name, value in values.items()}
-    partition, _, bounds = expression.removeprefix("pk = ").partition(" AND ")
-    words = bounds.split()
-    named = {word.removesuffix(")") for word in words if word.startswith(":")}
-    assert set(said) == {partition, *named}, "a value that nothing names"
-    match words:
-        case []:
-            return lambda pk, _sk: pk == said[partition]
-        case ["sk", ">", after]:
-            return lambda pk, sk: pk == said[partition] and sk > said[after]
-        case ["sk", "<=", until]:
-            return lambda pk, sk: pk == said[partition] and sk <= said[until]
-        case ["sk", "BETWEEN", first, "AND", last]:
-            if said[first] > said[last]:
-                raise refuse("Query", "ValidationException", 400)
-            return lambda pk, sk: pk == said[partition] and said[first] <= sk <= said[last]
-        case ["begins_with(sk,", prefix]:
-            return lambda pk, sk: pk == said[partition] and sk.startswith(said[prefix.removesuffix(")")])
-    raise refuse("Query", "ValidationException", 400, expression)
-
-
-def _projected(item: dict[str, Any], projection: str | None) -> dict[str, Any]:
-    names = projection.split(", ") if projection else item
-    return {name: item[name] for name in names if name in item}
-
-
-def item_bytes(item: dict[str, Any]) -> int:
-    """As DynamoDB counts: names and texts by their UTF-8 bytes, a number by two digits a byte and one more.
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html"""
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
-
-
-def _value_bytes(value: dict[str, Any]) -> int:
-    match value:
-        case {"S": text}:
-            return len(text.encode())
-        case {"N": number}:
-            return (len(number.strip("-0.").replace(".", "")) + 1) // 2 + 1
-        case {"NS": numbers}:
-            return sum(_value_bytes({"N": number}) for number in numbers)
-        case {"M": inner}:
-            return 3 + sum(1 + len(name.encode()) + _value_bytes(each) for name, each in inner.items())
-    raise refuse("PutItem", "ValidationException", 400, str(value))
-
-
-def _updated(item: dict[str, Any], expression: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The attributes that the form in use changes: SET name = :value, ... ADD name :numbers."""
-    sets, _, adds = expression.removeprefix("SET ").partition(" ADD ")
-    changed = {name: values[value] for name, value in (change.split(" = ") for change in sets.split(", "))}
-    if adds:
-        name, added = adds.split(" ")
-        had = item.get(name, {"NS": []})["NS"]
-        changed[name] = {"NS": [*had, *(number for number in values[added]["NS"] if number not in had)]}
-    return changed
-
-
-def _holds(item: dict[str, Any] | None, condition: str, values: dict[str, Any]) -> bool:
-    """The two forms of condition that are written: attribute_not_exists(name), and name = :value."""
-    if not condition:
-        return True
-    if condition.startswith("attribute_not_exists("):
-        return item is None or condition.removeprefix("attribute_not_exists(").removesuffix(")") not in item
-    name, _, value = condition.partition(" = ")
-    return item is not None and item.get(name) == values[value]
-
-
-class FakeSqs(_Client):
-    def send_message(
-        self,
-        *,
-        QueueUrl: str,  # noqa: N803
-        MessageBody: str,  # noqa: N803
-        DelaySeconds: int = 0,  # noqa: N803
-        MessageAttributes: Any = None,  # noqa: N803
-    ) -> dict[str, Any]:
-        assert 0 <= DelaySeconds <= 900
-
-        def act() -> dict[str, Any]:
-            self.world.send(MessageBody, DelaySeconds, QueueUrl, MessageAttributes)
-            return {"MessageId": "sent"}
-
-        return self._step("SendMessage", None, act)
-
-    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        assert 1 <= len(Entries) <= 10
-        assert len({entry["Id"] for entry in Entries}) == len(Entries)
-
-        def act() -> dict[str, Any]:
-            for entry in Entries:
-                group = {"MessageGroupId": entry["MessageGroupId"]}
-                self.world.send(entry["MessageBody"], entry["DelaySeconds"], QueueUrl, group)
-            return {"Successful": [{"Id": entry["Id"]} for entry in Entries], "Failed": []}
-
-        return self._step("SendMessageBatch", None, act)
-
-    def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803
-        def act() -> dict[str, Any]:
-            messages = self.world.queues[QueueUrl]
-            waiting = sum(message.visible_at <= self.world.now for message in messages)
-            counts = {
-                "ApproximateNumberOfMessages": waiting,
-                "ApproximateNumberOfMessagesNotVisible": len(messages) - waiting,
-                "ApproximateNumberOfMessagesDelayed": 0,
-            }
-            return {"Attributes": {name: str(counts[name]) for name in AttributeNames}}
-
-        return self._step("GetQueueAttributes", None, act)
-
-    def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        def act() -> dict[str, Any]:
-            delays = {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in Entries}
-            for place in self.world._places(delays, QueueUrl):
-                message = self.world.queues[QueueUrl][place]
-                message.visible_at = self.world.now + delays[message.id]
-            return {"Successful": [], "Failed": []}
-
-        return self._step("ChangeMessageVisibility", None, act)

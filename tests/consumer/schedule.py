@@ -62,8 +62,7 @@ class Schedule:
         self, seed: int, script: list[str], *, versioned: bool, crashes: int, losses: int = 0, aborts: int = 0
     ) -> None:
         self.random = random.Random(seed)
-        self.world = World(versioned=versioned)
-        self.world.least_part_bytes = 1
+        self.world = World(versioned=versioned, least_part_bytes=1)
         self.rig = Rig(self.world, policy=DeletePolicy.MIRROR, splitting=SPLITTING, part_bytes=PART)
         self.rig.copier._pool = InLine()  # type: ignore[assignment]
         self.interleaver = Interleaver(self.world)

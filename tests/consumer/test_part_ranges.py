@@ -22,9 +22,7 @@ SLOW = Splitting(threshold=1, bandwidth=3 * 2 * PART / SECONDS, small=0, least_r
 
 @pytest.fixture
 def world() -> World:
-    world = World()
-    world.least_part_bytes = 1
-    return world
+    return World(least_part_bytes=1)
 
 
 @pytest.fixture

@@ -40,9 +40,7 @@ EVENT_TIME = 1_799_999_990
 
 @pytest.fixture
 def world() -> World:
-    world = World()
-    world.least_part_bytes = 1
-    return world
+    return World(least_part_bytes=1)
 
 
 @pytest.fixture
@@ -293,7 +291,6 @@ def test_missing_ranges_are_sent_again_once_no_message_can_be_alive(rig: Rig, wo
 
 
 def test_a_reconcile_revives_an_upload_whose_messages_are_all_gone(world: World):
-    world.least_part_bytes = 1
     rig = TransferRig(world, splitting=SPLITTING, part_bytes=PART)
     begun(rig)
     keep(world, lambda message: message["range"] == 2)
@@ -351,8 +348,7 @@ def test_ranges_of_an_upload_that_was_replaced_are_acknowledged_without_reading_
 
 
 def test_an_object_that_is_replaced_between_two_ranges_is_told_by_a_hint(world: World):
-    unversioned = World(versioned=False)
-    unversioned.least_part_bytes = 1
+    unversioned = World(versioned=False, least_part_bytes=1)
     rig = Rig(unversioned, splitting=SPLITTING, part_bytes=PART)
     begun(rig)
     upload_id = rig.row("k").upload.id

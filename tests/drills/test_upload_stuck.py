@@ -17,9 +17,7 @@ OBJECT = b"aaaabbbbcc"
 
 @pytest.fixture
 def world() -> World:
-    world = World()
-    world.least_part_bytes = 1
-    return world
+    return World(least_part_bytes=1)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from consumer_replicator.plan import DeletePolicy
 from consumer_replicator.row_item import address
 from consumer_replicator.splitting import Splitting
 from producer_events.scope import Scope
-from tests.consumer import fake_aws
+from tests.consumer import fake_dynamodb
 from tests.consumer.fake_aws import DLQ, QUEUE, RANGES, SOURCE, World
 from tests.consumer.rig import MIB, event
 from tests.consumer.transfer_rig import TransferRig
@@ -82,7 +82,7 @@ def test_a_message_about_a_damaged_row_ends_with_a_reason_and_its_mate_is_copied
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_a_reconcile_goes_on_past_every_damaged_row(monkeypatch, dry_run):
     """Each with a neighbour that is missing: those are found, and copied, and the books close."""
-    monkeypatch.setattr(fake_aws, "item_bytes", lambda _item: 100)  # it refuses types that no row has
+    monkeypatch.setattr(fake_dynamodb, "item_bytes", lambda _item: 100)  # it refuses types that no row has
     rig, live = world_of("live")
     world = rig.world
     _, large = world_of("large")
