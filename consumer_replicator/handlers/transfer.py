@@ -28,9 +28,9 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     transfer, telemetry = _application(context.function_name, int(context.memory_limit_in_mb))
     seconds = context.get_remaining_time_in_millis() / 1000
     deadline = Deadline(seconds, reserve=min(RESERVE_SECONDS, RESERVE_SHARE * seconds))
-    if isinstance(event, dict) and "Records" in event:
-        for record in event["Records"]:
-            answer = transfer.step(Step.from_body(record["body"]), deadline)
+    if bodies := _bodies(event):
+        for body in bodies:
+            answer = transfer.step(Step.from_body(body), deadline)
             telemetry.report_run(answer, request_id=context.aws_request_id)
         return {}
     try:
@@ -39,3 +39,14 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         answer = {"state": "refused", "problems": error.problems}
     telemetry.report_run(answer, request_id=context.aws_request_id)
     return answer
+
+
+def _bodies(event: Any) -> list[str]:
+    """Of a batch of SQS; none: it is a payload, of whatever form."""
+    match event:
+        case {"Records": [*records]} if all(
+            isinstance(each, dict) and type(each.get("body")) is str for each in records
+        ):
+            return [each["body"] for each in records]
+        case _:
+            return []

@@ -113,6 +113,14 @@ def test_forged_payloads_are_refused_with_every_problem_or_answered(rig, capsys)
     assert_clean(capsys.readouterr().out)
 
 
+@pytest.mark.parametrize(
+    "records", [*OTHERS, [{}], [{"body": None}], [{"body": {}}], [{"body": "{}"}, 7], [[]], {"body": "{}"}], ids=ascii
+)
+def test_what_looks_like_a_batch_of_the_queue_and_is_none_is_refused_as_a_payload(rig, records):
+    answer = handled({"Records": records})
+    assert answer == {"state": "refused", "problems": ["Records: is not a field of the payload"]}
+
+
 @pytest.mark.parametrize("run_id", RUN_IDS)
 def test_a_run_id_that_would_be_a_path_is_refused(rig, run_id):
     answer = handled({"run_id": run_id})
