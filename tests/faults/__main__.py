@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.wire_runs import all_results, table
+from tests.faults.wire_runs import meet_all, table
 
 USAGE = "usage: python -m tests.faults table"
 
@@ -12,4 +12,4 @@ if __name__ == "__main__":
     if sys.argv[1:] != ["table"]:
         sys.exit(USAGE)
     with tempfile.TemporaryDirectory() as folder:
-        print(table(all_results(Path(folder))))
+        print(table(meet_all(Path(folder)).results))

@@ -10,13 +10,14 @@ import ssl
 import struct
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from xml.etree import ElementTree as ET
@@ -32,6 +33,7 @@ from tests.consumer.fake_aws import CONSUMER, Call, World
 from tests.consumer.strict_s3 import Told, _unframed
 
 OWN_KEY, SOURCE_KEY = "AKIDOWN", "AKIDSOURCE"
+OWN_SECRET, SOURCE_SECRET, TOKEN = "own-role-secret", "read-role-secret", "read-role-token"
 PRINCIPALS = {OWN_KEY: "own", SOURCE_KEY: "source"}
 """Who signed, by the access key."""
 CHECKSUMS = {f"Checksum{algorithm}" for algorithm in ALGORITHMS}
@@ -63,12 +65,17 @@ class Reset(Gone):
     """The connection is reset."""
 
 
-class Bad(Exception):
-    """An answer that no fake would give. `content` is sent as it is."""
+type Spoil = Callable[[bytes, bytes], Iterable[bytes | float]]
+"""What is sent for an answer's head and body: bytes, and seconds to wait in between."""
 
-    def __init__(self, status: int, content: bytes) -> None:
+
+class Bad(Exception):
+    """An answer that no fake would give. `content` is sent as it is; `headers` besides the usual ones."""
+
+    def __init__(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
         self.status = status
         self.content = content
+        self.headers = headers or {}
 
 
 @cache
@@ -131,10 +138,23 @@ class _Handler(BaseHTTPRequestHandler):
         lines += [f"{name}: {value}" for name, value in headers.items()]
         lines.append(f"content-length: {len(content) if length is None else length}")
         head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
-        if spoil := self.server.spoils.get(self.operation):
-            self.wfile.write(spoil(head, content))
+        spoil, self.server.spoil.next = getattr(self.server.spoil, "next", None), None
+        if spoil:
+            for piece in spoil(head, content):
+                self._say(piece)
             raise Gone
         self.wfile.write(head + content)
+
+    def _say(self, piece: bytes | float) -> None:
+        if isinstance(piece, bytes):
+            self.wfile.write(piece)
+            return
+        self.connection.settimeout(piece)  # whoever gives up meanwhile ends the wait
+        try:
+            if not self.connection.recv(1):
+                raise Gone
+        except TimeoutError:
+            self.connection.settimeout(None)
 
     # -- DynamoDB and SQS ------------------------------------------------------------------------------------------
 
@@ -147,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             answer = getattr(client, xform_name(self.operation))(**asked)
         except Bad as bad:
-            self._send(bad.status, kind, bad.content)
+            self._send(bad.status, kind | bad.headers, bad.content)
         except ClientError as error:
             code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
             refusal = {"__type": f"com.amazonaws#{code}", "message": message}
@@ -166,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.world.calls.append(call)
             self.world.after(call)
         except Bad as bad:
-            self._send(bad.status, {"content-type": "text/xml"}, bad.content)
+            self._send(bad.status, {"content-type": "text/xml"} | bad.headers, bad.content)
             return
         except ClientError as error:
             code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
@@ -177,8 +197,8 @@ class _Handler(BaseHTTPRequestHandler):
         until = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         text = (
             "<AssumeRoleResponse xmlns='https://sts.amazonaws.com/doc/2011-06-15/'><AssumeRoleResult><Credentials>"
-            f"<AccessKeyId>{SOURCE_KEY}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>"
-            f"<SessionToken>token</SessionToken><Expiration>{until}</Expiration></Credentials></AssumeRoleResult>"
+            f"<AccessKeyId>{SOURCE_KEY}</AccessKeyId><SecretAccessKey>{SOURCE_SECRET}</SecretAccessKey>"
+            f"<SessionToken>{TOKEN}</SessionToken><Expiration>{until}</Expiration></Credentials></AssumeRoleResult>"
             "</AssumeRoleResponse>"
         )
         self._send(200, {"content-type": "text/xml"}, text.encode())
@@ -202,7 +222,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             answer = getattr(client, xform_name(operation))(**asked)
         except Bad as bad:
-            self._send(bad.status, {"content-type": "application/xml"}, bad.content)
+            content = b"" if self.command == "HEAD" else bad.content
+            self._send(bad.status, {"content-type": "application/xml"} | bad.headers, content)
         except ClientError as error:
             code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
             text = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>".encode()
@@ -327,7 +348,8 @@ class AwsServer(ThreadingHTTPServer):
 
     `pinned`: a connection belongs to the world that was there when it was opened: what a dead process still asks for.
 
-    `spoils`: by operation, what is sent in place of an answer's head and body; then the connection ends.
+    `spoil.next`: of the thread that serves a call, what it sends in place of the answer's head and body; then the
+    connection ends.
     """
 
     daemon_threads = True
@@ -338,12 +360,17 @@ class AwsServer(ThreadingHTTPServer):
         self.certificate = certificate
         self.pinned = pinned
         self.defects: list[str] = []
-        self.spoils: dict[str, Callable[[bytes, bytes], bytes]] = {}
+        self.spoil = threading.local()
         super().__init__(("127.0.0.1", 0), _Handler)
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
             self.socket = context.wrap_socket(self.socket, server_side=True)
+
+    def server_bind(self) -> None:
+        """Without asking the network what 127.0.0.1 is called: that may take seconds."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
     @property
     def url(self) -> str:

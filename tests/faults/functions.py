@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.consumer.fake_aws import CONSUMER, DLQ, KEY_ARN, PRODUCER, QUEUE, RANGES, REPLICA, SOURCE, TABLE
-from tests.faults.aws_server import OWN_KEY, AwsServer
+from tests.faults.aws_server import OWN_KEY, OWN_SECRET, AwsServer
 
+EXTERNAL_ID = "an-external-id-of-20"
 PART_BYTES = 4
 """Of the small world: the least part, the usual part, and the least range."""
 SHARDS = 2
@@ -36,7 +37,7 @@ def environment(server: AwsServer) -> dict[str, str]:
         "SOURCE_BUCKET": SOURCE,
         "SOURCE_ACCOUNT_ID": PRODUCER,
         "SOURCE_ROLE_ARN": f"arn:aws:iam::{PRODUCER}:role/read",
-        "SOURCE_EXTERNAL_ID": "an external id of 16",
+        "SOURCE_EXTERNAL_ID": EXTERNAL_ID,
         "REPLICA_BUCKET": REPLICA,
         "REPLICA_ACCOUNT_ID": CONSUMER,
         "REPLICA_KMS_KEY_ARN": KEY_ARN,
@@ -54,7 +55,7 @@ def environment(server: AwsServer) -> dict[str, str]:
     return {f"HYDRATION_{name}": value for name, value in settings.items()} | {
         "AWS_ENDPOINT_URL": server.url,
         "AWS_ACCESS_KEY_ID": OWN_KEY,
-        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SECRET_ACCESS_KEY": OWN_SECRET,
         "AWS_REGION": "us-east-1",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

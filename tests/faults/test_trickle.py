@@ -124,11 +124,14 @@ def test_a_body_that_comes_too_slowly_is_given_up_at_the_deadline(part: bool):
         assert found
         writing = Writing("k", found.carried, {}, None, found.identity.token(), 0)
         upload = Opened(replica.open_upload(writing, "CRC32"), 2 * MIB, "CRC32")
+        parts = [Part(1, 0, 2 * MIB - 1)]
+        copied = (
+            (lambda: copier.carry("k", found.identity, upload, parts, deadline))
+            if part
+            else (lambda: copier.copy(found, writing, deadline))
+        )
         with pytest.raises(HydrationError) as raised:
-            if part:
-                copier.carry("k", found.identity, upload, [Part(1, 0, 2 * MIB - 1)], deadline)
-            else:
-                copier.copy(found, writing, deadline)
+            copied()
     assert raised.value.code == "out-of-time"
     assert clock.now <= 40, "as late as a single piece, and no later"
     assert not world.mutations
