@@ -25,6 +25,8 @@ from producer_events.object_event import MAX_KEY_BYTES, BadEvent, ObjectEvent, d
 MARK = "s3-hydration-hint"
 VERSION = 1
 MAX_ID_CHARACTERS = 128
+NUMBERED = frozenset({"Object Created", "Object Deleted"})
+"""Events whose sequencers compare. Of others nothing says so, and one kept by a row would supersede the next write."""
 MAX_UPLOAD_ID_CHARACTERS = 1024
 """S3 says nothing of the length of an upload id, which is opaque; today's have some 130 characters."""
 
@@ -208,7 +210,7 @@ def _from_event(event: ObjectEvent, bucket: str, account: str, receive_count: in
         key=event.key,
         event_id=event.id,
         event_time=event.time.timestamp(),
-        sequencer=event.sequencer,
+        sequencer=event.sequencer if event.detail_type in NUMBERED else None,
         about_tags=event.about_tags,
         receive_count=receive_count,
     )
