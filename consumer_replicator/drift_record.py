@@ -21,8 +21,9 @@ from consumer_replicator.drift import Drift, DriftKind
 from consumer_replicator.hint import fits_a_key
 from consumer_replicator.row import Row, State
 
+FIRST_SECOND: Final = -62_135_596_800
 LAST_SECOND: Final = 253_402_300_799
-"""Of the year 9999; no later moment can be told."""
+"""Of the years 1 and 9999: no other moments can be told."""
 WORD_CHARACTERS: Final = 100
 
 
@@ -105,9 +106,9 @@ class DriftRecord:
             Answer(values["k"]) if values["k"] in Answer else DriftKind(values["k"]),
             fits_a_key(values["key"]),
             None if values.get("z") is None else _whole(values["z"]),
-            None if values.get("m") is None else _whole(values["m"], LAST_SECOND),
-            _whole(values["g"]),
-            bool(_whole(values["h"], 1)),
+            None if values.get("m") is None else _whole(values["m"], FIRST_SECOND, LAST_SECOND),
+            _any_whole(values["g"]),
+            bool(_whole(values["h"], most=1)),
             None if values.get("r") is None else _word(values["r"]),
         )
 
@@ -118,10 +119,18 @@ def _word(value: str) -> str:
     return value
 
 
-def _whole(value: object, most: int = 2**63 - 1) -> int:
-    if type(value) is not int or not 0 <= value <= most:
-        raise ValueError("no whole number within its bounds")
+def _any_whole(value: object) -> int:
+    """A row's generation is what the row says, a damaged one's too."""
+    if type(value) is not int:
+        raise TypeError("no whole number")
     return value
+
+
+def _whole(value: object, least: int = 0, most: int = 2**63 - 1) -> int:
+    number = _any_whole(value)
+    if not least <= number <= most:
+        raise ValueError("not within its bounds")
+    return number
 
 
 _ENDINGS: Final[Mapping[State, tuple[Ending, Ending]]] = {

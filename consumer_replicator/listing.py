@@ -12,6 +12,7 @@ from consumer_replicator.aws_errors import Whose, answered, translated
 from consumer_replicator.bulk_answers import parse_listings_in_bulk
 from consumer_replicator.discovery import Glimpse, discover
 from consumer_replicator.drift import Listed
+from consumer_replicator.drift_record import FIRST_SECOND, LAST_SECOND
 from consumer_replicator.errors import HydrationError
 from consumer_replicator.key_ranges import EVERYTHING, KeyRange
 from consumer_replicator.pages import Onward
@@ -85,10 +86,13 @@ def _entries(page: Mapping[str, Any]) -> list[Listed]:
 def _listed(entry: Mapping[str, Any]) -> Listed:
     if entry["Size"] < 0:
         raise ValueError("a size below nothing")
+    last_modified = int(entry["LastModified"].timestamp())
+    if not FIRST_SECOND <= last_modified <= LAST_SECOND:
+        raise ValueError("a moment that no report can tell")
     return Listed(
         key=entry["Key"],
         etag=entry["ETag"].strip('"'),
-        last_modified=int(entry["LastModified"].timestamp()),
+        last_modified=last_modified,
         size=entry["Size"],
         storage_class=entry.get("StorageClass", "STANDARD"),
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from consumer_replicator.comparison import Answer, Basis, Verified, different
 from consumer_replicator.drift import Drift, DriftKind, Listed, Unreadable
-from consumer_replicator.drift_record import DriftRecord, Ending, ending
+from consumer_replicator.drift_record import FIRST_SECOND, LAST_SECOND, DriftRecord, Ending, ending
 from consumer_replicator.row import Row, State
 from tests.consumer.arbitrary import KEYS, ROWS
 from tests.odd_keys import ODD_KEYS
@@ -27,8 +27,8 @@ RECORDS = st.builds(
     kind=st.sampled_from([*DriftKind, Answer.DIFFERENT, Answer.CANNOT_TELL]),
     key=KEYS,
     size=st.none() | st.integers(0, 50 * 10**12),
-    last_modified=st.none() | st.integers(0, 2**33),
-    generation=st.integers(0, 2**53),
+    last_modified=st.none() | st.integers(FIRST_SECOND, LAST_SECOND),
+    generation=st.integers(),
     hinted=st.booleans(),
     reason=st.none() | st.sampled_from(["checksums", "other-parts"]),
 )

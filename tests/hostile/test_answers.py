@@ -79,6 +79,12 @@ def test_an_absurd_time_in_a_listing_is_read_or_refused(listed, time):
     assert found == "truncated" or isinstance(found[0].last_modified, int)
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_time_that_no_report_can_tell_is_refused(listed, time):
+    """Before the year 1 or after 9999, in UTC: the run would list it, and never get its report written."""
+    assert listed(LAST.replace(b"2026-11-05T12:00:00.000Z", time.encode())) == "truncated"
+
+
 @pytest.mark.parametrize("size", ["-1", "1e3", "9" * 5_000, "5 000", "0x10", "", "NaN"])
 def test_an_absurd_size_in_a_listing_is_refused(listed, size):
     assert listed(LAST.replace(b"<Size>5<", f"<Size>{size}<".encode())) == "truncated"
