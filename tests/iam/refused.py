@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from tests.iam.needs import KEY
+from tests.iam.shape import REPORTS
 from tests.iam.variants import requests, world
 from tests.iam.world import EVERYBODYS, EXTERNAL_ID, NEXT_EXTERNAL_ID, Principal, Request, World, through_s3
 from tests.service_catalog.template import CONSUMER_ACCOUNT, PRODUCER_ACCOUNT, REGION
@@ -179,6 +180,9 @@ def of_the_functions(here: World, asked: Iterable[Request]) -> Iterator[Refused]
     for action in ("s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObject"):
         request = Request(here.role("transfer"), action, f"{replica}/{KEY}", {}, "s3")
         yield Refused(f"the transfer function at a replica: {action}", request)
+    for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+        request = Request(here.role("replicator"), action, f"{replica}/{REPORTS}runs/1/report.json", {}, "s3")
+        yield Refused(f"the replicator at a report: {action}", request)
     for each in asked:
         if each.action.startswith("ec2:"):
             function = here.consumer.arn(FUNCTIONS[each.principal.name])

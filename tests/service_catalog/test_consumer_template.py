@@ -295,6 +295,13 @@ def transfers(action):
     return [each for each in POLICIES if each.allows and each.where == "TransferRole" and action in each.actions]
 
 
+def test_the_replicator_does_nothing_below_the_reserved_prefix():
+    """Not even for an object of the source that is called so, if the code's own exception failed."""
+    (denial,) = [e for e in POLICIES if e.where == "ReplicatorRole" and e.body.get("Sid") == "NeverRunsAndReports"]
+    assert (denial.body["Effect"], denial.actions) == ("Deny", ["s3:*"])
+    assert denial.resources == [f"{STACK.output('ReplicaBucketArn')}/{ROOT}*"]
+
+
 def test_the_transfer_function_writes_below_the_reserved_prefix_only():
     (grant,) = transfers("s3:PutObject")
     assert grant.resources == [f"{STACK.output('ReplicaBucketArn')}/{ROOT}*"]
@@ -406,7 +413,8 @@ def test_only_the_making_of_network_interfaces_knows_no_resource():
 @both_functions
 def test_a_functions_own_code_may_not_touch_network_interfaces(function):
     role = f"{function}Role"
-    (denied,) = [each for each in POLICIES if (each.kind, each.where) == ("identity", role) and not each.allows]
+    known = [each for each in POLICIES if each.body.get("Sid") == "NotForTheFunctionsCode"]
+    (denied,) = [each for each in known if (each.kind, each.where, each.allows) == ("identity", role, False)]
     assert set(denied.actions) == NETWORK
     name = STACK.properties(function)["FunctionName"]
     assert denied.condition("ArnEquals", "lambda:SourceFunctionArn").endswith(f":function:{name}")

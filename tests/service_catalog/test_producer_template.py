@@ -91,7 +91,14 @@ def test_the_read_role_takes_a_second_external_id_only_while_one_is_given(follow
     assert trust.condition("StringEquals", "sts:ExternalId") == accepted
 
 
-@pytest.mark.parametrize("following", ["too-short", "sixteen characters", "x" * 1_225])
+def test_two_external_ids_of_the_longest_kind_fit_a_trust_policy():
+    """2,048 characters: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    longest = {"ExternalId": "x" * PRODUCER.body["Parameters"]["ExternalId"]["MaxLength"], "NextExternalId": "y" * 800}
+    role = PRODUCER.resolve(InstanceName="a" * 26, **longest).properties("ReadRole")
+    assert len(json.dumps(role["AssumeRolePolicyDocument"], separators=(",", ":"))) < 2_048
+
+
+@pytest.mark.parametrize("following", ["too-short", "sixteen characters", "x" * 801])
 def test_a_second_external_id_is_as_hard_to_guess_as_the_first(following):
     with pytest.raises(AssertionError, match="NextExternalId"):
         _ = PRODUCER.resolve(NextExternalId=following).parameters
