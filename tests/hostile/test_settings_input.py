@@ -141,11 +141,11 @@ def test_every_setting_at_once_is_told_in_a_line_each():
 
 @pytest.mark.parametrize("module", ["replicator", "transfer"])
 def test_importing_a_function_with_a_broken_environment_tells_no_secret(module):
-    secret = "a secret with spaces, and \x1b[31m colour"
+    untold = "a secret with spaces, and \x1b[31m colour"
     environment = {
         **os.environ,
         **ENVIRONMENT,
-        "HYDRATION_SOURCE_EXTERNAL_ID": secret,
+        "HYDRATION_SOURCE_EXTERNAL_ID": untold,
         "HYDRATION_TOMBSTONE_DAYS": "soon",
     }
     environment |= {"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_REGION": "us-east-1"}
@@ -162,7 +162,7 @@ def test_importing_a_function_with_a_broken_environment_tells_no_secret(module):
         "HYDRATION_SOURCE_EXTERNAL_ID",
         "HYDRATION_TOMBSTONE_DAYS",
     ]
-    for part in (secret, "a secret", "\x1b", "soon"):
+    for part in (untold, "a secret", "\x1b", "soon"):
         assert part not in ran.stderr
     assert "pydantic" not in ran.stderr, "no trace into the model"
 
