@@ -20,6 +20,9 @@ from tests.faults.functions import SHRUNK, Functions, Killed, loaded
 LEAST_POINTS = 200
 READS = ("Get", "Head", "List", "Query", "BatchGet", "AssumeRole")
 ROUNDS = 60
+ASKED_AGAIN = 60.0
+"""Seconds after which Lambda makes an asynchronous invocation that failed again.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +112,11 @@ class Scene:
             self._functions.invoke("transfer", scenario.payload, self._world.now)
         except Killed:
             self._death.revive()
+            self._world.now += ASKED_AGAIN
             self._functions.invoke("transfer", scenario.payload, self._world.now)
 
     def _work(self, queue: str, function: str, most: int) -> None:
-        """A batch; if its process is killed, its messages are visible again."""
+        """A batch; if its process is killed, its messages are visible again when their time has come."""
         records = self._world.receive(most, queue)
         if not records:
             return
@@ -120,9 +124,6 @@ class Scene:
             answer = self._functions.invoke(function, {"Records": records}, self._world.now)
         except Killed:
             self._death.revive()
-            for message in self._world.queues[queue]:
-                if message.id in {record["messageId"] for record in records}:
-                    message.visible_at = self._world.now
             return
         returning = {each["itemIdentifier"] for each in answer.get("batchItemFailures", [])}
         self._world.acknowledge({record["messageId"] for record in records} - returning, queue)
