@@ -90,7 +90,7 @@ def _sentence(error: Exception) -> str:
     return " ".join(printable.split())[:300]
 
 
-def _failure_code(error: ClientError, whose: Whose) -> str:  # noqa: PLR0911 - a table, read from top to bottom
+def _failure_code(error: ClientError, whose: Whose) -> str:  # noqa: C901, PLR0911 - a table, read from top to bottom
     code, status = code_of(error), status_of(error)
     if code in errors.THROTTLING or status == 429:
         return "throttled"
@@ -104,6 +104,8 @@ def _failure_code(error: ClientError, whose: Whose) -> str:  # noqa: PLR0911 - a
         return "aws-error" if status >= 500 else "assume-role-denied"
     if code == "InvalidObjectState":
         return "archived"
+    if code == "SignatureDoesNotMatch" and whose in ("source", "replica"):
+        return "refused"
     if code in errors.KEY_UNUSABLE or code in errors.DENIED or status == 403:
         return _denied(error, whose)
     if status >= 500:

@@ -90,6 +90,13 @@ def test_any_403_is_a_denial_by_the_one_whose_call_it_was(whose, aws_code, text)
     assert error.error_class is ErrorClass.PERMANENT
 
 
+@pytest.mark.parametrize("whose", ["source", "replica"])
+def test_a_signature_that_does_not_hold_is_no_missing_permission(whose):
+    """The keys are the runtime's own: what differs is how something in this very request is written."""
+    error = translation(refuse("PutObject", "SignatureDoesNotMatch", 403), whose)
+    assert (error.code, error.error_class) == ("refused", ErrorClass.PERMANENT)
+
+
 @pytest.mark.parametrize(("aws_code", "status"), [("AccessDeniedException", 400), ("AccessDenied", 403)])
 @pytest.mark.parametrize("whose", ["manifest", "queue"])
 def test_a_denial_of_our_own_resources_is_not_the_objects_fault(whose, aws_code, status):
