@@ -117,6 +117,10 @@ class Runs:
 
 @dataclass(frozen=True)
 class Scenario:
+    """`server_side`: S3 itself copies parts. `threads`: those of an invocation take turns at every call, as invocations
+    do; else what an invocation would do side by side is done in order.
+    """
+
     operations: tuple[Operation, ...]
     versioned: bool = True
     replica_versioned: bool = True
@@ -124,6 +128,7 @@ class Scenario:
     budgets: Budgets = field(default_factory=Budgets)
     processes: int = 2
     server_side: bool = False
+    threads: bool = False
     runs: Runs | None = None
 
     @property
@@ -156,7 +161,8 @@ class Scenario:
         allowed = {name: getattr(self.budgets, name) for name in Budgets.__slots__ if getattr(self.budgets, name)}
         kinds = [f"{'' if each else 'un'}versioned" for each in (self.versioned, self.replica_versioned)]
         kind = f"{kinds[0]} source, {kinds[1]} replica"
-        more = ("; S3 copies parts" if self.server_side else "") + (f"; {self.runs}" if self.runs else "")
+        more = ("; S3 copies parts" if self.server_side else "") + ("; threads take turns" if self.threads else "")
+        more += f"; {self.runs}" if self.runs else ""
         return f"{acts}; {kind}, policy {self.policy.value}, {self.processes} processes{more}; may happen: {allowed}"
 
 
@@ -233,7 +239,7 @@ class Kind(StrEnum):
 
 
 HARD = {Kind.COPIES: SHAPES, Kind.RUNS: DRIFTING, Kind.PARTS: PARTLY}
-SHARES = {Kind.COPIES: 0.84, Kind.RUNS: 0.08, Kind.PARTS: 0.08}
+SHARES = {Kind.COPIES: 0.86, Kind.RUNS: 0.04, Kind.PARTS: 0.1}
 
 
 def of_seed(random: Random, kind: Kind | None = None) -> Scenario:
@@ -251,6 +257,7 @@ def of_seed(random: Random, kind: Kind | None = None) -> Scenario:
         budgets=_budgets(random, kind),
         processes=random.choice((2, 2, 2, 3)),
         server_side=kind is Kind.PARTS and random.random() < 0.7,
+        threads=random.random() < (0.4 if kind is Kind.PARTS else 0.15),
         runs=_runs(random) if kind is Kind.RUNS else None,
     )
 

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import count
 from random import Random
 from typing import Any
@@ -62,7 +63,7 @@ type _Options = list[tuple[Option, Callable[[], None]]]
 class Working:
     """An invocation under way: the messages it was handed, when it began, and after how many `seconds` it is killed.
 
-    `transfer`: whose it is, the transfer function's or the replicator's.
+    `transfer`: whose it is, the transfer function's or the replicator's. `turn`: the thread of it that is to go on.
     """
 
     process: Process
@@ -70,6 +71,7 @@ class Working:
     began: float
     seconds: float = INVOCATION_SECONDS
     transfer: bool = False
+    turn: Process | None = None
 
 
 class Simulation:
@@ -148,7 +150,7 @@ class Simulation:
 
     def _cover(self, covered: set[str]) -> None:
         """Of each key its kind of state, and the calls before which processes stand with it."""
-        pending = [work.process.pending for work in self.working.values()]
+        pending = [each.pending for work in self.working.values() for each in work.process.standing()]
         for key in self.plan.keys:
             standing = sorted(call.operation for call in pending if call is not None and call.key == key)
             covered.add(f"{_kind(self.cloud, key)} {standing}")
@@ -204,20 +206,31 @@ class Simulation:
         return options
 
     def _options_of(self, work: Working, options: _Options) -> None:
-        process, left = work.process, self.left
-        name = process.name
-        if process.pending is SLEEP:
+        standing = work.process.standing()
+        for thread in standing:
+            at_it: _Options = []
+            self._options_at(work, thread, 4 / len(standing), at_it)
+            if thread is not work.process:
+                at_it = [(option, partial(self._take_turn, work, thread, act)) for option, act in at_it]
+            options += at_it
+
+    def _take_turn(self, work: Working, thread: Process, act: Callable[[], None]) -> None:
+        work.turn = thread
+        act()
+
+    def _options_at(self, work: Working, thread: Process, weight: float, options: _Options) -> None:
+        left, name, call = self.left, thread.name, thread.pending
+        if call is SLEEP:
             if self._may_pass(self.cloud.now + 1, but=work):
                 options.append((Option(f"step {name}", 2, calm=1), lambda: self._sleep(work)))
-        else:
-            options.append((Option(f"step {name}", 4, calm=1), lambda: self._step(work, go)))
+            return
+        options.append((Option(f"step {name}", weight, calm=1), lambda: self._step(work, go)))
         if self._calm:
             return
         if left["crashes"]:
-            options.append((Option(f"crash {name}", 0.4), lambda: self._crash(work)))
-            options.append((Option(f"crash-slowly {name}", 0.2), lambda: self._crash(work, slowly=True)))
-        call = process.pending
-        if call is None or call is SLEEP:
+            options.append((Option(f"crash {name}", 0.1 * weight), lambda: self._crash(work)))
+            options.append((Option(f"crash-slowly {name}", 0.05 * weight), lambda: self._crash(work, slowly=True)))
+        if call is None:
             return
         if left["lost_answers"] and call.operation in CHANGING:
             options.append((Option(f"lose-answer {name}", 0.5), lambda: self._lose_answer(work, again=True)))
@@ -226,10 +239,10 @@ class Simulation:
             options.append((Option(f"refuse {name}", 0.4), lambda: self._refuse(work, call)))
         if left["denied"] and call.operation in DENIED:
             options.append((Option(f"deny {name}", 0.5), lambda: self._deny(work, call)))
-        self._options_of_wrong_answers(work, call, options)
+        self._options_of_wrong_answers(work, call, name, options)
 
-    def _options_of_wrong_answers(self, work: Working, call: Call, options: _Options) -> None:
-        left, name = self.left, work.process.name
+    def _options_of_wrong_answers(self, work: Working, call: Call, name: str, options: _Options) -> None:
+        left = self.left
         damages = left["damaged"] > 0 and self._would_be_noticed(call)
         match call.operation:
             case "GetObject" if damages:
@@ -399,7 +412,7 @@ class Simulation:
         transfer: bool = False,
         seconds: float = INVOCATION_SECONDS,
     ) -> None:
-        process = Process(name, act, self.cloud.carry_out)
+        process = Process(name, act, self.cloud.carry_out, side_by_side=self.plan.threads and not transfer)
         self._tell(name, "begins", "", "")
         self.working[name] = Working(process, messages, self.cloud.now, seconds, transfer)
         process.start()
@@ -409,15 +422,16 @@ class Simulation:
         if process.finished:
             self._end(work)
             return
-        call = process.pending
+        thread, work.turn = work.turn or process, None
+        call = thread.pending
         if self.transfers and fate is go and call and call.operation == "ListObjectsV2" and call.principal == "source":
             fate = self.transfers.listing
         if self._story is None:
-            process.step(fate)
+            thread.step(fate)
         else:
             heard: list[str] = []
-            process.step(self._story.listening(fate, heard))
-            self._tell(process.name, call.operation if call else "", (call.key if call else "") or "", said, heard)
+            thread.step(self._story.listening(fate, heard))
+            self._tell(thread.name, call.operation if call else "", (call.key if call else "") or "", said, heard)
         if work.transfer and self.transfers:
             self.transfers.after_step(work, call)
 
@@ -429,6 +443,8 @@ class Simulation:
     def _end(self, work: Working) -> None:
         """What is done with is acknowledged; a mapping does so once the function has returned."""
         process = work.process
+        if process.threads:
+            raise Broken("BOUND", f"{process.name} has ended, and a thread of it has not: {process.threads[0].pending}")
         del self.working[process.name]
         if work.transfer and self.transfers:
             said = process.result.get("state", "") if process.error is None else repr(process.error)

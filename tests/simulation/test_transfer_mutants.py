@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from consumer_replicator import breaker, chunk, comparison, run_files, transfer
+from consumer_replicator import breaker, chunk, comparison, copier, run_files, transfer
 from consumer_replicator.breaker import Limits
 from consumer_replicator.chunk import Chunk
 from consumer_replicator.copier import Copier
@@ -216,6 +216,11 @@ def always_cut_alike(stack: ExitStack) -> None:
     put(stack, Copier, "_was_cut_alike", lambda _self, _key, _identity, _uploaded: True)
 
 
+def parts_are_not_waited_for(stack: ExitStack) -> None:
+    """A part that fails ends the copy, and the others go on without it."""
+    put(stack, copier, "wait", lambda _futures: None)
+
+
 PROVEN = frozenset({"VERDICT"})
 BOOKS = frozenset({"BOOKS"})
 SINGLE = '{"run_id": "r1"}'
@@ -290,6 +295,12 @@ MUTANTS = (
         wholes_are_not_compared,
         parts("big big", damaged=2),
         frozenset({"MIX"}),
+    ),
+    Mutant(
+        "parts under way are not waited for",
+        parts_are_not_waited_for,
+        replace(parts("big big", server_side=False, refusals=3), threads=True),
+        frozenset({"BOUND"}),
     ),
     Mutant(
         "whatever fits by its first part was cut alike",

@@ -271,7 +271,7 @@ class Transfers:
         return act()
 
     def _heard(self, body: str, queue: str) -> None:
-        """Every message that is sent. What a run itself sends while it deletes may delete."""
+        """Every message that is sent. What a run itself sends for a key that it was not shown may delete."""
         process = current_process()
         if queue != QUEUE or process is None or process.name not in self._rented:
             return
@@ -281,15 +281,15 @@ class Transfers:
         self.hints[run_id] += 1
         if not run.payload.sends_hints:
             raise_later(self.cloud, "DRY", f"run {run_id} ({run.payload.to_json()}) sent a hint for {hint['key']!r}")
-        if run.phase is Phase.DELETING or self._may_delete(run_id, hint["key"]):
+        if hint["key"] not in self._shown[run_id] and (run.phase is Phase.DELETING or self._may_delete(hint["key"])):
             self._extras[run_id].add(hint["key"])
             self._check_breaker(run_id)
 
-    def _may_delete(self, run_id: str, key: str) -> bool:
-        """Whether the hint is for a replica whose object was not listed, and that nobody deletes already."""
+    def _may_delete(self, key: str) -> bool:
+        """Whether a hint for it makes a copier delete a replica, and nobody deletes it already."""
         item = self.cloud.item(key)
         rests = item is not None and item["s"]["S"] not in (State.DELETING.value, State.DELETED.value)
-        return rests and key not in self._shown[run_id] and self.cloud.source.current(key) is None
+        return rests and self.cloud.source.current(key) is None
 
     # -- what must hold ----------------------------------------------------------------------------------------------
 
