@@ -24,7 +24,7 @@ OPEN = {
     "sns:Publish": f"arn:aws:sns:{REGION}:{PRODUCER_ACCOUNT}:everybodys",
     "sqs:SendMessage": f"arn:aws:sqs:{REGION}:{PRODUCER_ACCOUNT}:everybodys",
 }
-SHARED = {
+SHARED: dict[str, Any] = {
     "Effect": "Allow",
     "Principal": {"AWS": f"arn:aws:iam::{CONSUMER_ACCOUNT}:root"},
     "Action": "kms:Decrypt",
@@ -113,8 +113,8 @@ class World:
         """The owner's: nothing but what the product's outputs ask them to add, and nothing left to IAM. And others'."""
         for action, resource in OPEN.items():
             statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": action, "Resource": resource}
-            document = {"Version": "2012-10-17", "Statement": [statement]}
-            yield Policy(f"everybody's {action}", EVERYBODYS, (resource,), document)
+            opened = {"Version": "2012-10-17", "Statement": [statement]}
+            yield Policy(f"everybody's {action}", EVERYBODYS, (resource,), opened)
         if self.producer.stack.condition("HasExistingBucket"):
             bucket, key = self.source
             told = ["StatementForTheKey"] + (["ServerSideStatementForTheKey"] if self.has_s3_copy else [])
