@@ -343,6 +343,23 @@ def test_the_queues_rest_when_nothing_waits_is_under_way_or_delayed_in_either(st
     assert queue.at_rest() is rests
 
 
+@pytest.mark.parametrize("answer", [{}, {"Attributes": {}}, {"Attributes": dict.fromkeys(COUNTS, "many")}])
+def test_a_queue_whose_counts_cannot_be_read_is_not_at_rest(stub, answer):
+    queue, stubber = stub
+    stubber.add_response("get_queue_attributes", answer)
+    with pytest.raises(HydrationError) as raised:
+        queue.at_rest()
+    assert raised.value.code == "truncated"
+
+
+def test_a_batch_whose_answer_does_not_say_which_were_taken_comes_back(aws):
+    sqs = aws("sqs")
+    Wire(sqs).answer("SendMessageBatch", Answer(b'{"Successful": [{}], "Failed": []}'))
+    with pytest.raises(HydrationError) as raised:
+        Queue(sqs, URL, DEAD, SOURCE).send_hints(hints(1), group="run-r")
+    assert raised.value.code == "truncated"
+
+
 def test_hints_of_a_run_arrive_with_their_keys_verbatim(sqs):
     url = sqs.create_queue(QueueName="objects")["QueueUrl"]
     dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
