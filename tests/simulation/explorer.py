@@ -42,6 +42,8 @@ TICK = CONFIRM_DELAY / 2
 """Seconds. An invocation lives through one tick and not through two; a confirm hint waits for two."""
 NAME = re.compile(r'"id": "[^"]*"')
 TOMBSTONE = re.compile(r'"tombstone": (\d+)')
+OUTSIDE = "uploads are aborted"
+"""What happens where it is asked for by name, and else never."""
 TOLD = ("crashes", "lost_answers", "duplicates", "twice", "lost", "spurious")
 
 
@@ -81,11 +83,15 @@ class State:
 
 @dataclass
 class Explored:
-    """`complete`: nothing is left to go on from. `broken`: by rule, the sentence and the names of the shortest way."""
+    """`quiescent`: states without a process. `at_rest`: without a message either, and nothing more to come.
+
+    `complete`: nothing is left to go on from. `broken`: by rule, the sentence and the names of the shortest way.
+    """
 
     states: int = 0
     transitions: int = 0
     quiescent: int = 0
+    at_rest: int = 0
     complete: bool = False
     seconds: float = 0.0
     calls: int = 0
@@ -129,7 +135,8 @@ class Explorer:
     def explore(
         self, begin: tuple[str, ...] = (), *, seconds: float = 1e9, states: int = 10**9, first_only: bool = False
     ) -> Explored:
-        """Breadth first until nothing is left, the time is up, or (`first_only`) a rule is broken.
+        """Breadth first until nothing is left, the time is up, or (`first_only`) a rule is broken. Where nothing is
+        left, and nowhere everything is at rest, TERM is broken: the schedules go round in circles.
 
         `begin`: what happens first; all schedules that go on from there are explored.
         """
@@ -138,6 +145,7 @@ class Explorer:
         assert isinstance(first, State), first
         self._load(first)
         seen = {self._digest(first)}
+        explored.at_rest += self._rests(first)
         waiting: deque[tuple[State, int]] = deque([(first, 0)])
         parents: list[int] = [-1]
         names: list[str] = [""]
@@ -159,6 +167,9 @@ class Explorer:
                     parents.append(number)
                     names.append(name)
                     explored.quiescent += not after.under
+                    explored.at_rest += self._rests(after)
+        if not waiting and not explored.at_rest and not explored.broken:
+            explored.broken["TERM"] = (f"TERM: of {len(parents)} states none is at rest", _way(parents, names, number))
         explored.states, explored.complete = len(parents), not waiting
         explored.seconds, explored.calls = clock.monotonic() - began, self.cloud.call_count
         return explored
@@ -258,6 +269,11 @@ class Explorer:
         yield from self._receipts(state, wanted)
         yield from self._duplicates(state, wanted)
         yield from self._hints_of_reconciles(state, wanted)
+        if only == OUTSIDE:
+            self._load(state)
+            self.cloud.replica.uploads.clear()
+            self._tell("somebody", "aborts all uploads")
+            yield OUTSIDE, self._saved(state)
         if ticks and wanted("tick"):
             self._load(state)
             self.cloud.now += TICK
@@ -299,6 +315,10 @@ class Explorer:
 
     def _is_still(self, state: State) -> bool:
         self._load(state)
+        return self._rests(state)
+
+    def _rests(self, state: State) -> bool:
+        """Of the state that the cloud is in."""
         return not state.under and not self.cloud.queues[QUEUE] and state.done == len(self.plan.operations)
 
     def _operations(self, state: State, wanted: Wanted) -> Iterator[tuple[str, State | Broken]]:
@@ -495,10 +515,17 @@ class Explorer:
     def _checked(self, state: State) -> State | Broken:
         if self.cloud.broken:
             return Broken(*self.cloud.broken[0])
-        if not state.under and not self.cloud.queues[QUEUE] and (state.owed or state.ended):
+        if state.under or self.cloud.queues[QUEUE]:
+            return state
+        if state.owed or state.ended:
             difference = self.subject.difference(self.key, tags=state.owed)
             if difference is not None:
                 return Broken("QUIET" if state.ended else "COVER", difference)
+        budgets = self.plan.budgets
+        if self.cloud.replica.uploads and not (budgets.crashes or budgets.lost_answers):
+            return Broken(
+                "ORPHAN", f"nobody has crashed, and uploads are left open: {sorted(self.cloud.replica.uploads)}"
+            )
         return state
 
     def _tell(self, who: str, what: str, *result: str) -> None:

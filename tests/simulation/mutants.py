@@ -11,24 +11,75 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from consumer_replicator import checksum, errors, plan
+from consumer_replicator import checksum, converge, errors, plan, source, split
 from consumer_replicator.batch import Batch
 from consumer_replicator.converge import Converger
+from consumer_replicator.manifest import Manifest
 from consumer_replicator.outcome import Failed, Skipped, SkipReason
+from consumer_replicator.part_ranges import PartRanges
 from consumer_replicator.plan import CancelDelete, CommitDeleted, Delete, LookAgain, Tombstone, View
 from consumer_replicator.row import State, generation_of, upload_of
+from consumer_replicator.rows import Rows
 from consumer_replicator.source import Source
 from consumer_replicator.split import Split
 from consumer_replicator.sweep import Sweep
 from tests.consumer import fake_aws
 from tests.consumer.fake_aws import REPLICA, SOURCE
 from tests.simulation.cloud import CloudDynamoDB, CloudS3
+from tests.simulation.explorer import OUTSIDE
 from tests.simulation.process import current_process
 from tests.simulation.scenario import Scenario
 from tests.simulation.scenarios import DUE, PENDING_DELETE, REPLICATED, UNHEARD_OF, UPLOADING, WHOLE, script
 
+LEFT_BEHIND = (
+    "source 1 put, its event sent",
+    "receive event1",
+    "step event1#1",
+    "source 2 delete, its event sent",
+    "all event2",
+    *["step event1#1"] * 6,
+    *DUE,
+)
+"""A delete is due, and there is a replica that its row does not know: it was put after the tombstone."""
+CANCELLED = (
+    *WHOLE,
+    "all plain1",
+    "source 2 delete, its event sent",
+    "all event2",
+    *DUE,
+    "receive confirm1",
+    "step confirm1#1",
+    "source 3 undo, its event sent",
+    "all event3",
+    OUTSIDE,
+)
+"""A delete was cancelled and its DELETE is still on its way; the upload that was begun then is gone."""
+COMING_BACK = (*UPLOADING, "source 2 huge, its event sent", "all range1", "source 3 undo, its event sent")
+
 type Change = Callable[[ExitStack], None]
 CONDITIONS = ("IfMatch", "IfNoneMatch")
+
+
+@dataclass(frozen=True)
+class Defended:
+    """A rule that others make good for. `without`: what takes out the rule, then each of the others, by name.
+
+    All of them out: `breaks`. All but one: nothing, in the same scenario.
+    """
+
+    name: str
+    without: dict[str, Change]
+    needs: Scenario
+    breaks: frozenset[str]
+    begin: tuple[str, ...] = ()
+
+    @contextmanager
+    def alive(self, *, but: str = "") -> Iterator[None]:
+        with ExitStack() as stack:
+            for name, change in self.without.items():
+                if name != but:
+                    change(stack)
+            yield
 
 
 @dataclass(frozen=True)
@@ -136,6 +187,33 @@ def unchecked_wholes(stack: ExitStack) -> None:
     put(stack, fake_aws, "_completed", lambda _upload, _parameters, _taken, body: checksum.of(body))
 
 
+def unchecked_completions(stack: ExitStack) -> None:
+    """S3 completes with any parts: out of order, too few, of another size or checksum than was told."""
+    unchecked_wholes(stack)
+    put(
+        stack,
+        fake_aws,
+        "_taken",
+        lambda upload, listed, _least: [upload["parts"][part["PartNumber"]] for part in listed],
+    )
+    ask = CloudS3.complete_multipart_upload
+
+    def asked(self: CloudS3, **parameters: Any) -> Any:
+        return ask(self, **parameters | {"MpuObjectSize": _Anything()})
+
+    CloudS3.complete_multipart_upload = asked  # type: ignore[method-assign]
+    stack.callback(delattr, CloudS3, "complete_multipart_upload")
+
+
+def pinned_by_etag_alone(stack: ExitStack) -> None:
+    """As where the source has no versions: what is not current cannot be read."""
+    put(stack, source, "_pin", lambda identity: {"IfMatch": f'"{identity.etag}"'})
+
+
+def parts_are_not_counted(stack: ExitStack) -> None:
+    put(stack, split, "_are_all", lambda _uploaded, _cut: True)
+
+
 def uploads_recorded_without_condition(stack: ExitStack) -> None:
     ask = CloudDynamoDB.put_item
 
@@ -234,6 +312,42 @@ def confirm_after_tombstone(stack: ExitStack) -> None:
     put(stack, Converger, "_tombstone", tombstone)
 
 
+def deletes_at_once_having_looked(stack: ExitStack) -> None:
+    """A tombstone and the delete of what HEAD sees, in one invocation; one that was left behind is ripe."""
+
+    def tombstone(self: Converger, view: View, _expected: Any) -> Any:
+        seen = self._replica.head(view.hint.key)
+        expected = seen.version if seen else None
+        row = self._write(view, replace(self._next(view, State.DELETING), replica=expected), slow_if_refused=False)
+        if expected is not None:
+            self._replica.delete(view.hint.key, expected)
+        return self._commit_deleted(replace(view, row=row))
+
+    put(stack, Converger, "_tombstone", tombstone)
+    put(stack, Converger, "_wait", lambda _self, _row: 0.0)
+
+
+def cancels_without_a_plain_hint(stack: ExitStack) -> None:
+    cancel = Converger._cancel
+
+    def silent(self: Converger, view: View, expected: Any) -> Any:
+        mute = copy(self)
+        mute._queue = SimpleNamespace(send_plain=lambda *_given: None)  # type: ignore[assignment]
+        return cancel(mute, view, expected)
+
+    put(stack, Converger, "_cancel", silent)
+
+
+def touches_leave_the_generation(stack: ExitStack) -> None:
+    for where in (converge, split):
+        touched = where.touched
+
+        def same(row: Any, *, touched: Any = touched, **more: Any) -> Any:
+            return replace(touched(row, **more), generation=row.generation)
+
+        put(stack, where, "touched", same)
+
+
 def _deciding(decide: Callable[[View, Any], Any]) -> Change:
     def change(stack: ExitStack) -> None:
         before = plan.decide
@@ -258,14 +372,12 @@ def _confirm_copies(view: View, decision: Any) -> Any:
     return decision
 
 
-def _deletes_without_a_tombstone(_view: View, decision: Any) -> Any:
-    if isinstance(decision, Tombstone):
-        return LookAgain() if decision.expected is None and not _view.slow else _deleted(decision.expected)
-    return decision
+def _deletes_what_the_row_does_not_name(view: View, decision: Any) -> Any:
+    pending = view.row is not None and view.row.state is State.DELETING
+    return Delete(decision.expected) if isinstance(decision, Tombstone) and pending and decision.expected else decision
 
 
-def _deleted(expected: Any) -> Any:
-    return CommitDeleted() if expected is None else Delete(expected)
+deletes_what_the_row_does_not_name = _deciding(_deletes_what_the_row_does_not_name)
 
 
 def adopts_whatever_names_the_source(stack: ExitStack) -> None:
@@ -415,6 +527,75 @@ def completes_over_whatever_is_there(stack: ExitStack) -> None:
     put(stack, Split, "complete", again)
 
 
+def adds_ranges_to_whatever_row(stack: ExitStack) -> None:
+    """A range counts for the upload that the row names now, whichever that is."""
+    _updating(stack, lambda given: given["UpdateExpression"].endswith(":range"), "attribute_not_exists(nothing)", {})
+
+
+def ranges_raise_the_generation(stack: ExitStack) -> None:
+    add = Manifest.add_range
+
+    def added(self: Manifest, key: str, *given: Any) -> Any:
+        row = self.read(key)
+        done = add(self, key, *given)
+        values = {":g": {"N": str(generation_of(row) + 1)}, ":read": {"N": str(generation_of(row))}}
+        self._update(key, "SET g = :g", "g = :read", values)
+        return done
+
+    put(stack, Manifest, "add_range", added)
+
+
+def _updating(stack: ExitStack, which: Callable[[Any], bool], condition: str, values: dict[str, Any]) -> None:
+    ask = CloudDynamoDB.update_item
+
+    def asked(self: CloudDynamoDB, **given: Any) -> Any:
+        if which(given):
+            named = {name: value for name, value in given["ExpressionAttributeValues"].items() if name != ":upload"}
+            given |= {"ConditionExpression": condition, "ExpressionAttributeValues": named | values}
+        return ask(self, **given)
+
+    CloudDynamoDB.update_item = asked  # type: ignore[method-assign]
+    stack.callback(delattr, CloudDynamoDB, "update_item")
+
+
+def touches_write_the_whole_row(stack: ExitStack) -> None:
+    put(stack, Manifest, "touch", lambda self, key, before, after: self.write(key, before, after))
+
+
+def resumes_without_a_look(stack: ExitStack) -> None:
+    resume = Split.resume
+
+    def unseeing(self: Split, view: View, upload: Any) -> Any:
+        blind = copy(self)
+        blind._replica = SimpleNamespace(list_parts=lambda *_given, **_more: [])  # type: ignore[assignment]
+        return resume(blind, view, upload)
+
+    put(stack, Split, "resume", unseeing)
+
+
+def gives_up_in_silence(stack: ExitStack) -> None:
+    """A range that is given up sends a plain hint that does not say so."""
+    carry = PartRanges._carry
+
+    def silent(self: PartRanges, *given: Any) -> Any:
+        mute = copy(self)
+        queue = self._queue
+        mute._queue = SimpleNamespace(  # type: ignore[assignment]
+            send_ranges=queue.send_ranges, send_plain=lambda key, event_id, **_resend: queue.send_plain(key, event_id)
+        )
+        return carry(mute, *given)
+
+    put(stack, PartRanges, "_carry", silent)
+
+
+def an_upload_is_no_doubt(stack: ExitStack) -> None:
+    put(stack, plan, "IN_DOUBT", plan.IN_DOUBT - {State.UPLOADING})
+
+
+def drops_without_aborting(stack: ExitStack) -> None:
+    put(stack, Rows, "let_go", lambda *_given: None)
+
+
 SAFETY = frozenset({"MONO", "CLAIM", "MIX"})
 COVER = frozenset({"COVER"})
 
@@ -428,6 +609,27 @@ MUTANTS: tuple[Mutant, ...] = (
         begin=(*PENDING_DELETE, *DUE),
     ),
     Mutant("no condition on the row", no_row_condition, script("put put undo"), SAFETY | COVER, begin=REPLICATED),
+    Mutant(
+        "uploads recorded without a condition",
+        uploads_recorded_without_condition,
+        replace(script("put huge put", duplicates=1, spurious=1), processes=3),
+        COVER,
+        begin=(
+            "source 1 put, its event sent",
+            "duplicate event1",
+            "receive event1-again",
+            "all event1",
+            "reconcile's hint",
+            "receive hint-of-run",
+            *["step hint-of-run#1"] * 2,
+            "source 2 huge, its event sent",
+            *["step event1-again#1"] * 2,
+            "source 3 put, its event sent",
+            "all event2",
+            "all event3",
+        ),
+    ),
+    Mutant("touches leave the generation", touches_leave_the_generation, script("put put undo"), COVER, REPLICATED),
     Mutant("no touch", no_touch, script("put put undo"), SAFETY | COVER, begin=REPLICATED),
     Mutant(
         "no HEAD before nothing to do",
@@ -435,13 +637,6 @@ MUTANTS: tuple[Mutant, ...] = (
         script("put put undo", crashes=1),
         SAFETY | COVER,
         begin=REPLICATED,
-    ),
-    Mutant(
-        "no second row read",
-        no_second_row_read,
-        script("put delete put delete"),
-        SAFETY | COVER,
-        begin=(*UNHEARD_OF, *DUE),
     ),
     Mutant("no second source read", no_second_source_read, script("put put"), SAFETY | COVER),
     Mutant(
@@ -457,27 +652,25 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("no grace", ripe_at_once, script("put delete", crashes=1), SAFETY | COVER),
     Mutant("confirm hint after the tombstone", confirm_after_tombstone, script("put delete", crashes=1), COVER),
     Mutant(
-        "copies over a pending delete",
-        _deciding(_copies_over_a_pending_delete),
-        script("put delete put delete"),
-        SAFETY | COVER,
-        begin=(*UNHEARD_OF, *DUE),
-    ),
-    Mutant(
         "adopts after a cancelled delete",
         adopts_whatever_names_the_source,
-        script("put delete undo"),
-        SAFETY | COVER,
-        begin=(
-            "source 1 put, its event sent",
-            "receive event1",
-            "step event1#1",
-            "source 2 delete, its event sent",
-            "step event1#1",
-            "all event2",
-            "step event1#1",
-            "tick",
-        ),
+        script("huge delete undo"),
+        SAFETY,
+        begin=CANCELLED,
+    ),
+    Mutant(
+        "deletes what the row does not name",
+        deletes_what_the_row_does_not_name,
+        script("put delete put delete"),
+        SAFETY,
+        begin=(*LEFT_BEHIND, "receive confirm1", *["step confirm1#1"] * 4, "source 3 put, its event sent"),
+    ),
+    Mutant(
+        "a confirm hint copies",
+        _deciding(_confirm_copies),
+        script("put delete put", twice=1),
+        COVER,
+        begin=(*PENDING_DELETE, *DUE),
     ),
     Mutant("adopts anything", adopts_anything, script("put put", crashes=1), SAFETY | COVER),
     Mutant(
@@ -485,31 +678,27 @@ MUTANTS: tuple[Mutant, ...] = (
         _deciding(_trusts_a_row_without_replica),
         script("put delete", crashes=1),
         SAFETY | COVER,
+        begin=(
+            "source 1 put, its event sent",
+            "receive event1",
+            *["step event1#1"] * 2,
+            "crash event1#1",
+            "source 2 delete, its event sent",
+        ),
     ),
     Mutant(
         "unpinned ranges",
         unpinned_ranges,
         script("huge huge undo"),
         COVER,
-        begin=(
-            *UPLOADING,
-            "source 2 huge, its event sent",
-            "all range1",
-            "source 3 undo, its event sent",
-        ),
+        begin=(*COMING_BACK, "receive range2", *["step range2#1"] * 3),
     ),
     Mutant(
         "unpinned ranges, unchecked wholes",
         lambda stack: (unpinned_ranges(stack), unchecked_wholes(stack)),
         script("huge huge undo"),
         SAFETY,
-        begin=(
-            *UPLOADING,
-            "source 2 huge, its event sent",
-            "all range1",
-            "source 3 undo, its event sent",
-            "all range2",
-        ),
+        begin=(*COMING_BACK, "all range2"),
     ),
     Mutant(
         "unconditional complete",
@@ -525,6 +714,23 @@ MUTANTS: tuple[Mutant, ...] = (
         SAFETY,
         begin=(*WHOLE, "receive plain1"),
     ),
+    Mutant("ranges raise the generation", ranges_raise_the_generation, script("huge"), COVER, UPLOADING),
+    Mutant("touches write the whole row", touches_write_the_whole_row, script("huge tag"), COVER, UPLOADING),
+    Mutant(
+        "resumes without a look",
+        resumes_without_a_look,
+        script("huge"),
+        frozenset({"TERM"}),
+        begin=(*UPLOADING, "all range1", OUTSIDE),
+    ),
+    Mutant(
+        "an upload is no doubt",
+        an_upload_is_no_doubt,
+        script("huge delete undo"),
+        SAFETY,
+        begin=CANCELLED,
+    ),
+    Mutant("drops without aborting", drops_without_aborting, script("huge put"), frozenset({"ORPHAN"}), UPLOADING),
     Mutant("resumes without a touch", resumes_without_a_touch, script("huge put undo"), COVER, begin=UPLOADING),
     Mutant("tags are set once", tags_set_once, script("put tag tag"), COVER, begin=REPLICATED),
 )
@@ -550,11 +756,17 @@ BY_CHANCE: tuple[Mutant, ...] = (
 """Those whose rule is of the end of a run, or of trouble that is not explored."""
 
 CHANGED = {
+    "converge": converge,
     "plan": plan,
+    "source": source,
+    "split": split,
     "errors": errors,
     "fake_aws": fake_aws,
     "Batch": Batch,
     "Converger": Converger,
+    "Manifest": Manifest,
+    "PartRanges": PartRanges,
+    "Rows": Rows,
     "Source": Source,
     "Split": Split,
     "Sweep": Sweep,
@@ -563,55 +775,131 @@ CHANGED = {
 }
 """What mutants change, and must leave as it was."""
 
-GUARDED: tuple[tuple[Mutant, str], ...] = (
-    (
-        Mutant(
-            "no HEAD after complete",
-            no_head_after_complete,
-            script("put huge delete"),
-            SAFETY | COVER,
-            begin=(*REPLICATED, "source 2 huge, its event sent", "all event2", "all range1", "all range2"),
+DEFENDED: tuple[Defended, ...] = (
+    Defended(
+        "the row is read again after HEAD",
+        {
+            "no second row read": no_second_row_read,
+            "deletes what the row does not name": deletes_what_the_row_does_not_name,
+        },
+        script("put delete put delete"),
+        frozenset({"CLAIM"}),
+        begin=(
+            *UNHEARD_OF,
+            *DUE,
+            "receive confirm1",
+            *["step confirm1#1"] * 2,
+            "source 3 put, its event sent",
+            "receive event3",
+            *["step event3#1"] * 3,
         ),
-        "a version hides an upload initiated before it; whoever writes one writes the row too; deletes wait",
     ),
-    (
-        Mutant(
-            "no look at the source before complete",
-            no_look_before_complete,
-            script("huge put"),
-            SAFETY | COVER,
-            begin=WHOLE,
+    Defended(
+        "a delete is cancelled before anything is copied",
+        {
+            "copies over a pending delete": _deciding(_copies_over_a_pending_delete),
+            "deletes what the row does not name": deletes_what_the_row_does_not_name,
+        },
+        script("put delete put delete"),
+        frozenset({"CLAIM"}),
+        begin=(
+            *UNHEARD_OF,
+            *DUE,
+            "source 3 put, its event sent",
+            "receive confirm1",
+            "receive event3",
+            "step event3#1",
         ),
-        "the same: whoever worked on the change has written the row, or its event is still to come",
     ),
-    (
-        Mutant(
-            "completes under a range message",
-            completes_under_a_range_message,
-            script("huge delete", crashes=1),
-            SAFETY | COVER,
-            begin=(*UPLOADING, "all range1"),
+    Defended(
+        "HEAD after completing",
+        {
+            "no HEAD after complete": no_head_after_complete,
+            "deletes what the row does not name": deletes_what_the_row_does_not_name,
+        },
+        script("put delete huge"),
+        frozenset({"CLAIM"}),
+        begin=(
+            *LEFT_BEHIND,
+            "receive confirm1",
+            *["step confirm1#1"] * 5,
+            "source 3 huge, its event sent",
+            "all event3",
+            "all range1",
+            "all range2",
         ),
-        "its redelivery is told that the upload is gone; the delete waits, and looks by HEAD before it ends",
     ),
-    (
-        Mutant(
-            "uploads recorded without a condition",
-            uploads_recorded_without_condition,
-            script("huge put"),
-            SAFETY | COVER,
+    Defended(
+        "the source is read before completing",
+        {
+            "no look at the source before complete": no_look_before_complete,
+            "unconditional complete": _without_conditions("complete_multipart_upload"),
+        },
+        script("huge put", replica_versioned=False),
+        SAFETY,
+        begin=(
+            *UPLOADING,
+            "all range1",
+            "source 2 put, its event sent",
+            "receive event2",
+            "step event2#1",
+            "all range2",
         ),
-        "the ranges of an upload end in a plain hint, whatever became of them",
     ),
-    (
-        Mutant(
-            "a tombstone known by its generation only",
-            tombstone_known_by_generation_only,
-            script("put delete put"),
-            SAFETY | COVER,
-            begin=PENDING_DELETE,
+    Defended(
+        "a range's message never completes",
+        {
+            "completes under a range message": completes_under_a_range_message,
+            "deletes at once, having looked": deletes_at_once_having_looked,
+        },
+        script("huge delete", crashes=1),
+        COVER,
+        begin=(*UPLOADING, "all range1", "receive range2", *["step range2#1"] * 5),
+    ),
+    Defended(
+        "a tombstone is known by generation and state",
+        {
+            "a tombstone known by its generation only": tombstone_known_by_generation_only,
+            "cancels without a plain hint": cancels_without_a_plain_hint,
+            "superseded in any pass": superseded_in_any_pass,
+        },
+        script("put delete put"),
+        COVER,
+        begin=(
+            *REPLICATED,
+            "source 2 delete, its event sent",
+            "receive event2",
+            *["step event2#1"] * 2,
+            "source 3 put, its event sent",
+            "all event3",
         ),
-        "a confirm hint that meets a row LIVE cancels a delete that is none, and a plain hint copies once more",
+    ),
+    Defended(
+        "a range counts for its own upload only",
+        {
+            "adds a range to whatever upload": adds_ranges_to_whatever_row,
+            "parts are not counted before completing": parts_are_not_counted,
+            "S3 takes whatever parts there are": unchecked_completions,
+        },
+        script("huge huge"),
+        SAFETY | COVER,
+        begin=(
+            *UPLOADING,
+            "receive range1",
+            *["step range1#1"] * 4,
+            "source 2 huge, its event sent",
+            "all event2",
+        ),
+    ),
+    Defended(
+        "a range that is given up says so",
+        {
+            "gives up in silence": gives_up_in_silence,
+            "parts are pinned by ETag alone": pinned_by_etag_alone,
+        },
+        script("huge huge undo"),
+        COVER,
+        begin=(*COMING_BACK, "all range2"),
     ),
 )
-"""Rules of the models that the code keeps, and whose absence another rule makes good: nothing was found to break."""
+"""Rules behind which another one stands: each way of taking out all of them but one is not seen to break anything."""
