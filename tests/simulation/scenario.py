@@ -239,7 +239,7 @@ class Kind(StrEnum):
 
 
 HARD = {Kind.COPIES: SHAPES, Kind.RUNS: DRIFTING, Kind.PARTS: PARTLY}
-SHARES = {Kind.COPIES: 0.86, Kind.RUNS: 0.04, Kind.PARTS: 0.1}
+SHARES = {Kind.COPIES: 0.87, Kind.RUNS: 0.03, Kind.PARTS: 0.1}
 
 
 def of_seed(random: Random, kind: Kind | None = None) -> Scenario:
@@ -257,7 +257,7 @@ def of_seed(random: Random, kind: Kind | None = None) -> Scenario:
         budgets=_budgets(random, kind),
         processes=random.choice((2, 2, 2, 3)),
         server_side=kind is Kind.PARTS and random.random() < 0.7,
-        threads=random.random() < (0.4 if kind is Kind.PARTS else 0.15),
+        threads=random.random() < (0.4 if kind is Kind.PARTS else 0.1),
         runs=_runs(random) if kind is Kind.RUNS else None,
     )
 
