@@ -7,7 +7,8 @@ of its own. Whoever moves a run from one phase to the next does so under its ver
 Where something has to be waited for, one continuation at a time is on its way, however often the run is asked for.
 While a run settles, whoever sends it has written first, under the run's version, when it is due (`next_poll`), and a
 step that has seen less than that ends. A paced range is due when its pace says so. What is overdue was lost: the next
-ask, or a message that came back, takes it up.
+ask, or a message that came back, takes it up. One that comes back before that waits until then, since nobody else may
+have what it was stopped at.
 """
 
 import time
@@ -44,6 +45,8 @@ KEYS_WORTH_A_RANGE = 50_000
 """A smaller key space is listed faster by one than it is cut, queued and put together again."""
 PLANS = 100_000
 FIRST_POLL, LAST_POLL = 15.0, 600.0
+OVERDUE = 30.0
+"""Seconds after which a continuation that has not come is lost, to a message that waits for nothing else."""
 STEP_TRIES = 8
 SETTLE_WITHIN = 6 * 3600.0
 """Seconds after which a run is closed although hints are still waiting; its report then says that it does not close."""
@@ -107,8 +110,9 @@ class Transfer:
             return self._answer(run, "The run is done already; another one needs another run_id.")
         return self._go_on(run, deadline)
 
-    def step(self, step: Step, deadline: Deadline) -> Answer:
+    def step(self, step: Step, deadline: Deadline, *, redelivered: bool = False) -> Answer:
         """Goes on with a range or a phase, as a message of the ranges queue says; answers as `ask` does.
+        `redelivered`: the message has come before, so a function may have been killed at it.
 
         After a transient failure it is sent again, delayed: the queue alone would bring it back only after its
         visibility timeout, which is six times the function's.
@@ -121,7 +125,9 @@ class Transfer:
         if run.rests:
             return {"run_id": run.id, "state": "at rest", "note": f"The run is {run.phase.value}."}
         try:
-            return self._answer(self._guarded(run, lambda: self._step(run, step, deadline)) or run)
+            return self._answer(
+                self._guarded(run, lambda: self._step(run, step, deadline, redelivered=redelivered)) or run
+            )
         except HydrationError as error:
             if step.tries >= STEP_TRIES:
                 raise
@@ -238,23 +244,29 @@ class Transfer:
             run = self._stored(run)
         return self._advance(run, deadline, patience=self._patience)
 
-    def _step(self, run: Run, step: Step, deadline: Deadline) -> Run | None:
+    def _step(self, run: Run, step: Step, deadline: Deadline, *, redelivered: bool) -> Run | None:
         if run.phase is Phase.PLANNING:
             return self._drive(run, deadline)
         if step.range is not None and run.phase is Phase.LISTING:
             state = self._parts.runs.read_range(run.id, step.range)
-            if state is None or self._came_early(run, state, step) or not self._work(run, state, deadline).done:
+            if state is None or self._came_early(run, state, step, redelivered=redelivered):
+                return run
+            if not self._work(run, state, deadline).done:
                 return run
         if step.seen == run.version:
             run = replace(run, next_poll=None)  # the continuation that was on its way is this one
         elif self._is_polled(run):
+            if redelivered:
+                self._parts.ranges_queue.send(step, (run.next_poll or 0.0) - self._now() + OVERDUE)
             return run
         return self._advance(run, deadline, patience=0.0)
 
-    def _came_early(self, run: Run, state: RangeState, step: Step) -> bool:
-        """Whether a paced range is not due yet. The one step that goes on with it then waits again; any other ends."""
+    def _came_early(self, run: Run, state: RangeState, step: Step, *, redelivered: bool) -> bool:
+        """Whether a paced range is not due yet. The one step that goes on with it then waits again, so does one that
+        may have been stopped before it sent that; any other ends.
+        """
         pause = 0.0 if state.done else self._parts.worker.pause(run, state)
-        if pause > 0 and step.seen in (None, state.chunks):
+        if pause > 0 and (redelivered or step.seen in (None, state.chunks)):
             self._parts.ranges_queue.send(_range_step(run.id, state), pause)
         return pause > 0
 

@@ -1,6 +1,7 @@
 """`s3-hydration-transfer`: reconcile and backfill, started by the schedule, by hand, or by its own queue."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -28,9 +29,9 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     transfer, telemetry = _application(context.function_name, int(context.memory_limit_in_mb))
     seconds = context.get_remaining_time_in_millis() / 1000
     deadline = Deadline(seconds, reserve=min(RESERVE_SECONDS, RESERVE_SHARE * seconds))
-    if bodies := _bodies(event):
-        for body in bodies:
-            answer = transfer.step(Step.from_body(body), deadline)
+    if messages := _messages(event):
+        for body, redelivered in messages:
+            answer = transfer.step(Step.from_body(body), deadline, redelivered=redelivered)
             telemetry.report_run(answer, request_id=context.aws_request_id)
         return {}
     try:
@@ -41,12 +42,20 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     return answer
 
 
-def _bodies(event: Any) -> list[str]:
-    """Of a batch of SQS; none: it is a payload, of whatever form."""
+def _messages(event: Any) -> list[tuple[str, bool]]:
+    """The bodies of a batch of SQS, each with whether it has come before; none: it is a payload, of whatever form."""
     match event:
         case {"Records": [*records]} if all(
             isinstance(each, dict) and type(each.get("body")) is str for each in records
         ):
-            return [each["body"] for each in records]
+            return [(each["body"], _has_come_before(each)) for each in records]
         case _:
             return []
+
+
+def _has_come_before(record: Mapping[str, Any]) -> bool:
+    match record:
+        case {"attributes": {"ApproximateReceiveCount": count}}:
+            return bool(count != "1")
+        case _:
+            return False

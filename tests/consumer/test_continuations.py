@@ -11,7 +11,7 @@ from consumer_replicator.deadline import Deadline
 from consumer_replicator.errors import HydrationError
 from consumer_replicator.ranges_queue import Step
 from consumer_replicator.run import Phase
-from consumer_replicator.transfer import FIRST_POLL, LAST_POLL, SETTLE_WITHIN
+from consumer_replicator.transfer import FIRST_POLL, LAST_POLL, OVERDUE, SETTLE_WITHIN
 from tests.consumer.fake_aws import RANGES, Call, World, refuse
 from tests.consumer.interleaver import Crash
 from tests.consumer.transfer_rig import LAG_OBJECTIVE, TransferRig
@@ -19,6 +19,7 @@ from tests.consumer.transfer_rig import LAG_OBJECTIVE, TransferRig
 RUN = "the-run"
 VISIBILITY = 5_400
 """Seconds after which a message whose function was killed comes back: six times the function's 15 minutes."""
+SHORT_VISIBILITY = 60
 HOUR = 3_600
 POLLS_OF_AN_UNDISTURBED_RUN = 50
 """15 s, then as long again as it has taken, then every 10 minutes for six hours."""
@@ -39,22 +40,23 @@ def waiting(rig: TransferRig) -> list[Step]:
     return [Step.from_body(message.body) for message in rig.world.queues[RANGES]]
 
 
-def deliver(rig: TransferRig) -> int:
+def deliver(rig: TransferRig, visibility: float = VISIBILITY) -> int:
     """Hands over what is due and acknowledges what did not kill its function; how many there were."""
-    records = rig.world.receive(10, RANGES, visibility=VISIBILITY)
+    records = rig.world.receive(10, RANGES, visibility=visibility)
     for record in records:
+        again = record["attributes"]["ApproximateReceiveCount"] != "1"
         with suppress(Crash):
-            rig.transfer.step(Step.from_body(record["body"]), Deadline(1e6))
+            rig.transfer.step(Step.from_body(record["body"]), Deadline(1e6), redelivered=again)
             rig.world.acknowledge({record["messageId"]}, RANGES)
     return len(records)
 
 
-def until_done(rig: TransferRig, hours: float) -> int:
+def until_done(rig: TransferRig, hours: float, visibility: float = VISIBILITY) -> int:
     """Time passes, messages are delivered; how many there were until the run is done."""
     end, delivered = rig.world.now + hours * HOUR, 0
     while rig.world.now < end:
         rig.world.now += 5
-        delivered += deliver(rig)
+        delivered += deliver(rig, visibility)
         if rig.runs.read(RUN).phase is Phase.DONE:
             return delivered
     raise AssertionError(f"{rig.runs.read(RUN).phase}, {waiting(rig)}")
@@ -173,6 +175,45 @@ def test_after_a_kill_between_the_write_and_the_message_the_message_that_comes_b
         deliver(rig)
     assert len(waiting(rig)) == 1, "not acknowledged"
     assert until_done(rig, (SETTLE_WITHIN + VISIBILITY) / HOUR) <= POLLS_OF_AN_UNDISTURBED_RUN
+
+
+def test_a_message_that_comes_back_before_the_poll_that_was_never_sent_is_due_waits_for_it(rig: TransferRig):
+    """As it does where TransferTimeoutSeconds is small: 60 seconds of visibility, up to ten minutes between polls."""
+    while rig.runs.read(RUN).next_poll - rig.world.now < LAST_POLL / 2:
+        rig.world.now += 5
+        deliver(rig, SHORT_VISIBILITY)
+    rig.world.now = rig.runs.read(RUN).next_poll
+    with hooked(rig, before=killed):
+        deliver(rig, SHORT_VISIBILITY)
+    assert rig.runs.read(RUN).next_poll > rig.world.now + SHORT_VISIBILITY
+    assert until_done(rig, SETTLE_WITHIN / HOUR + 1, SHORT_VISIBILITY) <= 2 * POLLS_OF_AN_UNDISTURBED_RUN
+
+
+def test_a_message_that_comes_back_although_its_poll_was_sent_ends_after_one_more_wait(rig: TransferRig):
+    rig.world.now += FIRST_POLL + 1
+    (step,) = waiting(rig)
+    deliver(rig)
+    rig.transfer.step(step, Deadline(1e6), redelivered=True)
+    assert len(waiting(rig)) == 2
+    rig.world.now = rig.runs.read(RUN).next_poll
+    deliver(rig)
+    rig.world.now += OVERDUE
+    deliver(rig)
+    assert len(waiting(rig)) == 1
+    assert until_done(rig, SETTLE_WITHIN / HOUR + 1) <= POLLS_OF_AN_UNDISTURBED_RUN
+
+
+def test_a_paced_range_whose_function_was_killed_before_it_sent_the_next_step_goes_on():
+    rig = paced()
+    rig.world.now += 900
+    with hooked(rig, before=killed):
+        deliver(rig, SHORT_VISIBILITY)
+    before = hinted(rig)
+    for _ in range(60):
+        rig.world.now += 60
+        deliver(rig, SHORT_VISIBILITY)
+    assert hinted(rig) > before
+    assert len(waiting(rig)) == 1
 
 
 def test_a_message_that_comes_back_after_an_ask_took_its_place_ends(rig: TransferRig):

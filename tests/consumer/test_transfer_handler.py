@@ -11,6 +11,7 @@ from consumer_replicator.errors import HydrationError
 from consumer_replicator.handlers import transfer
 from consumer_replicator.ranges_queue import Step
 from consumer_replicator.settings import SettingsError
+from consumer_replicator.transfer import Transfer
 from tests.consumer.clouds import REGION, Clouds, Context, forget_applications
 from tests.consumer.fake_aws import CONSUMER, REPLICA, SOURCE
 from tests.consumer.wire import Wire, s3_error
@@ -237,6 +238,25 @@ def test_a_step_of_a_run_that_is_done_or_forgotten_is_acknowledged(clouds: Cloud
         (line,), metrics = lines_of(capsys)
         assert (line["level"], line["run"]["state"]) == ("INFO", state)
         assert metrics == {}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "again"),
+    [({"ApproximateReceiveCount": "1"}, False), ({"ApproximateReceiveCount": "2"}, True), ({}, False)],
+)
+def test_a_step_is_told_whether_its_message_has_come_before(
+    clouds: Clouds, monkeypatch: pytest.MonkeyPatch, attributes: dict[str, str], again: bool
+):
+    told = []
+
+    def step(_self: Transfer, step: Step, _deadline: Any, *, redelivered: bool) -> dict[str, str]:
+        told.append((step, redelivered))
+        return {"run_id": step.run_id, "state": "at rest"}
+
+    monkeypatch.setattr(Transfer, "step", step)
+    record = {"messageId": "m", "body": Step("run", 3).to_body(), "attributes": attributes}
+    assert transfer.handler({"Records": [record]}, CONTEXT) == {}
+    assert told == [(Step("run", 3), again)]
 
 
 def test_a_message_that_is_no_step_comes_back_until_it_is_set_aside(clouds: Clouds):
