@@ -160,7 +160,7 @@ class Simulation:
             raise Broken(*self.cloud.broken[0])
 
     def _check_cover(self) -> None:
-        if self.cloud.queues[DLQ] and sum(self.happened.values()) >= MOST_TRIES:
+        if self.cloud.queues[DLQ] and sum(self.happened.values()) + self.subject.out_of_time >= MOST_TRIES:
             self.owed = False  # a message has had all its tries
         if self.owed and not self._copying and not self.cloud.queues[QUEUE]:
             self._compare("COVER")

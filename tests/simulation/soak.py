@@ -110,7 +110,10 @@ def soak(asked: Namespace) -> int:
         while under:
             done, under = wait(under, timeout=1.0, return_when=FIRST_COMPLETED)
             for future in done:
-                report.add(future.result())
+                part = future.result()
+                report.add(part)
+                for seed, what in part.broken.items():
+                    print(f"seed {seed} breaks: {what}", flush=True)
             report.seconds = time.monotonic() - began
             if report.seconds < asked.minutes * 60 and len(report.broken) < MOST_FAILURES:
                 under |= {pool.submit(some, *chunk, asked.kind) for chunk in _next(chunks, len(done))}

@@ -5,6 +5,7 @@ from dataclasses import replace
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.drift import Rules
 from consumer_replicator.key_ranges import EVERYTHING
+from consumer_replicator.outcome import Failed
 from consumer_replicator.payload import Payload
 from consumer_replicator.plan import DeletePolicy
 from consumer_replicator.queue import Message
@@ -26,6 +27,7 @@ ONE_PUT, PART, ONE_INVOCATION = 8, 8, 16
 """Bytes: what goes in one PUT, the parts of what does not, and what is split into ranges, of two parts each."""
 MOST_TRIES = 10
 """The product's default. Less trouble than that is ever allowed to one message."""
+OUT_OF_TIME = "out-of-time"
 SWEEP_AFTER = 86_400.0
 NO_HURRY = 1e9
 
@@ -62,11 +64,16 @@ class Subject(TransferRig):
         self.policy = policy
         self.seconds = seconds
         self.lag_objective = 0.0
+        self.out_of_time = 0
 
     def invoke(self, messages: list[Message]) -> set[str]:
-        """One invocation of the replicator: the ids of the messages that are done with."""
+        """One invocation of the replicator: the ids of the messages that are done with. `out_of_time` counts those that
+        had to be given back because time had passed, which uses up a try as trouble does.
+        """
         deadline = Deadline(self.seconds, clock=lambda: self.cloud.now)
-        return {each.message.id for each in self.batch.run(messages, deadline) if not each.comes_back}
+        ended = self.batch.run(messages, deadline)
+        self.out_of_time += sum(isinstance(each.outcome, Failed) and each.outcome.code == OUT_OF_TIME for each in ended)
+        return {each.message.id for each in ended if not each.comes_back}
 
     def rules(self, run: Run, now: float) -> Rules:
         return replace(super().rules(run, now), lag_objective=self.lag_objective, confirm_delay=CONFIRM_DELAY)
