@@ -8,7 +8,8 @@ from consumer_replicator.splitting import Splitting
 from tests.consumer.fake_aws import CONSUMER as OWNER
 from tests.consumer.fake_aws import KEY_ARN, QUEUE, REPLICA, Call
 from tests.consumer.rig import event
-from tests.consumer.transfer_rig import LAG_OBJECTIVE, TransferRig
+from tests.consumer.transfer_rig import TransferRig
+from tests.faults.crash_scenarios import a_reconcile_of_what_events_did_not_bring as drifted
 
 type Way = Literal["stream", "server-side", "split", "transfer"]
 
@@ -169,17 +170,6 @@ def _put_off(rig: TransferRig, keep: int) -> None:
 
 
 # -- the transfer function -----------------------------------------------------------------------------------------
-
-
-def drifted(rig: TransferRig) -> None:
-    """What events did not bring: one is missing, one stale, one gone."""
-    for key in ("current", "stale", "extra"):
-        rig.upload(key, b"one")
-    rig.settle_down()
-    rig.world.upload("missing", b"new")
-    rig.world.upload("stale", b"two")
-    rig.world.remove("extra")
-    rig.world.now += 10 * LAG_OBJECTIVE
 
 
 def orphaned(rig: TransferRig) -> None:

@@ -18,6 +18,7 @@ from tests.consumer.fake_aws import CONSUMER, PRODUCER, REPLICA, SOURCE, TABLE
 from tests.consumer.http_server import HttpServer, Talk, answer, verbatim
 from tests.consumer.lean_rig import lean
 from tests.hostile.damage import ABSURD_TIMES
+from tests.hostile.outcomes import outcome_of
 from tests.odd_keys import ODD_KEYS
 
 WHOLE = {
@@ -115,16 +116,6 @@ def the_code_of(act):
 def body_of(source):
     with source.current("k") as found:
         return found and found.read(Deadline(60.0))
-
-
-def outcome_of(act):
-    """What comes of it; where it fails, the error itself, which has a code and one line."""
-    try:
-        return act()
-    except HydrationError as error:
-        assert error.code in FAILURE_CODES  # noqa: PT017 - that it fails is not asked for
-        assert str(error).isprintable()  # noqa: PT017
-        return error
 
 
 def grown_by(act):

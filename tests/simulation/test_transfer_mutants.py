@@ -23,7 +23,8 @@ from consumer_replicator.settling import Settled
 from tests.simulation.broken import Broken
 from tests.simulation.choices import Chance
 from tests.simulation.cloud import CloudDynamoDB, CloudS3
-from tests.simulation.mutants import Mutant, put
+from tests.simulation.mutants import Mutant
+from tests.simulation.mutations import Anything, put
 from tests.simulation.scenario import Act, Budgets, Operation, Scenario
 from tests.simulation.scenario import Runs as Asked
 from tests.simulation.simulation import Simulation
@@ -101,19 +102,6 @@ def unconditional(item: str) -> Callable[[ExitStack], None]:
     return change
 
 
-class AnyWriter(str):
-    """Every writer's name."""
-
-    __slots__ = ()
-    __hash__ = str.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return True
-
-    def __ne__(self, other: object) -> bool:
-        return False
-
-
 def every_writer_counts(stack: ExitStack) -> None:
     put(stack, run_files, "_named", _of_any_writer(run_files._named))
 
@@ -121,7 +109,7 @@ def every_writer_counts(stack: ExitStack) -> None:
 def _of_any_writer(named: Any) -> Any:
     def of_any_writer(name: str) -> Any:
         found = named(name)
-        return found and (found[0], found[1], AnyWriter(found[2]))
+        return found and (found[0], found[1], Anything(found[2]))
 
     return of_any_writer
 
