@@ -12,12 +12,11 @@ have what it was stopped at.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from consumer_replicator import breaker, key_ranges
-from consumer_replicator.aws_errors import answered
+from consumer_replicator.answers import Answer, Answers
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.drift_record import DriftRecord
 from consumer_replicator.errors import ErrorClass, HydrationError, RowMoved
@@ -35,8 +34,6 @@ from consumer_replicator.runs import Runs
 from consumer_replicator.settling import Settled, any_waiting, settle, unsettled
 from consumer_replicator.sweep import Sweep
 from consumer_replicator.watermarking import Watermarking
-
-type Answer = dict[str, Any]
 
 PARTS = 16
 """Ranges that a large key space is cut into; they run side by side as far as the function's concurrency allows."""
@@ -91,6 +88,7 @@ class Transfer:
         self._now = now
         self._sleep = sleep
         self._patience = patience
+        self._answer = Answers(parts.runs, parts.files).of
 
     # -- questions -------------------------------------------------------------------------------------------------
 
@@ -380,44 +378,6 @@ class Transfer:
     def _records(self, run: Run) -> Iterator[DriftRecord]:
         """The drifted keys, read anew from their files at every pass over them."""
         return self._parts.files.drift(run.id, self._parts.runs.ranges(run))
-
-    # -- answers -----------------------------------------------------------------------------------------------------
-
-    def _answer(self, run: Run, note: str = "") -> Answer:
-        tally = total(self._parts.runs.ranges(run)) if run.first_range else {}
-        answer: Answer = {
-            "run_id": run.id,
-            "mode": run.payload.mode.value,
-            "dry_run": run.payload.dry_run,
-            "state": run.phase.value,
-            "found": {name: count for name, count in sorted(tally.items()) if not _is_technical(name)},
-        }
-        if run.phase in (Phase.DONE, Phase.FAILED):
-            answer |= self._outcome(run)
-        if run.held:
-            answer["deletes_held"] = run.held
-        if run.failure:
-            answer["failure"] = run.failure
-        return answer | ({"note": note} if note else {})
-
-    def _outcome(self, run: Run) -> Mapping[str, Any]:
-        try:
-            made = self._parts.files.read_report(run.id)
-            with answered():
-                return _outcome(made) | self._parts.files.report_address(run.id)
-        except HydrationError as error:
-            return {"verdict": f"The report cannot be read: {error}"}
-
-
-def _outcome(report: Mapping[str, Any]) -> dict[str, Any]:
-    plan = {"plan": report["plan"]} if report.get("plan") else {}
-    drift = {each["kind"]: each["objects"] for each in report["drift"]["kinds"]}
-    parts = {name: report[name] for name in ("books", "extras", "proofs", "verification") if report.get(name)}
-    return {"verdict": report["verdict"]["headline"], **parts, "drift": drift, **plan}
-
-
-def _is_technical(name: str) -> bool:
-    return name.startswith(("calls:", "lag:", "proof:", "read-half-units"))
 
 
 def _range_step(run_id: str, state: RangeState) -> Step:

@@ -72,6 +72,7 @@ EDGES = {
     "stored_objects",
 }
 WITHOUT_BOTOCORE = {
+    "answers",
     "batch",
     "converge",
     "copier",
