@@ -19,7 +19,9 @@ BY_WEIGHT = (SKIPPED, FAILED, TAGS, DELETED, REPLICATED)  # what was done outwei
 
 @dataclass(frozen=True)
 class End:
-    """What became of one event: `name` is the reason of a skip or the code of a failure; `lag` in seconds."""
+    """What became of one event: `name` is the reason of a skip or the code of a failure; `lag` in seconds. `final`: not
+    of a failure whose message comes back.
+    """
 
     event_id: str
     kind: str
@@ -27,6 +29,11 @@ class End:
     name: str = ""
     size: int = 0
     lag: float | None = None
+    final: bool = True
+
+    @property
+    def weight(self) -> int:
+        return BY_WEIGHT.index(self.kind) if self.final else -1
 
     @classmethod
     def of_line(cls, line: str) -> Self | None:
@@ -48,6 +55,7 @@ class End:
             name=entry.get("reason") or entry.get("code") or "",
             size=entry.get("bytes", 0),
             lag=entry.get("lag"),
+            final=entry.get("final", True),
         )
 
 
@@ -75,7 +83,7 @@ class Books:
         self.entered += len(new)
         for end in new:
             known = self.ends.get(end.event_id)
-            if known is None or BY_WEIGHT.index(end.kind) >= BY_WEIGHT.index(known.kind):
+            if known is None or end.weight >= known.weight:
                 self.ends[end.event_id] = end
         return new
 

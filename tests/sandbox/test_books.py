@@ -99,6 +99,15 @@ def test_a_failure_that_was_overcome_is_no_failure() -> None:
     assert books_of(logged("failed", code="throttled"), logged("replicated")).equation() == "1 sent = 1 replicated"
 
 
+def test_a_failure_that_came_back_is_none_once_another_copier_has_done_it() -> None:
+    came_back = logged("failed", code="contended", final=False)
+    done = logged("skipped", reason="superseded")
+    for lines in ((came_back, done), (done, came_back)):
+        assert books_of(*lines).equation() == "1 sent = 1 skipped (superseded)"
+    assert books_of(came_back).equation() == "1 sent = 1 failed (contended)"
+    assert books_of(done, logged("failed", code="too-bad", final=True)).equation() == "1 sent = 1 failed (too-bad)"
+
+
 def test_every_outcome_that_is_entered_is_counted_and_answered() -> None:
     books = Books(sent=1)
     assert [end.kind for end in books.enter([logged("failed", code="throttled"), "noise", logged("replicated")])] == [
