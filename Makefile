@@ -61,7 +61,7 @@ test: setup lint $(IAM)/.installed $(AWS_CLI)/.installed ## lint, types, templat
 simulate: $(VENV)/.installed ## schedules of the real code on strict fakes, each from its seed (ARGS="--schedules 1000000 --minutes 30", "--seed 4711", "--explore")
 	@$(PYTHON_) -m tests.simulation $(ARGS)
 
-soak: setup ## a million schedules, a backfill of 100,000 beside live events, half an hour in the sandbox with everything at fault (ARGS="--minutes 5")
+soak: setup ## a million schedules or half an hour of them, a backfill of 100,000 beside live events, half an hour in the sandbox with everything at fault (ARGS="--minutes 5")
 	@$(PYTHON_) -m tests.simulation $(ARGS)
 	@LOAD_BACKFILL=100000 $(PYTHON_) -m pytest -n 0 --timeout 3600 tests/load
 	@$(PYTHON_) -m tests.load $(ARGS)
