@@ -53,6 +53,9 @@ class PartRanges:
             case plan.Announce():
                 self._queue.send_plain(hint.key, hint.event_id)
                 return Skipped(SkipReason.RANGE_DONE), row
+            case plan.BeginAnew():
+                self._queue.send_plain(hint.key, hint.event_id)
+                return Skipped(SkipReason.UPLOAD_GONE), row
             case plan.Carry(upload):
                 try:
                     return self._carry(hint, part_range.number, upload, deadline), None

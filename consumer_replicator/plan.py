@@ -324,11 +324,17 @@ class Announce:
     """This range is done, and so are all others: a plain hint completes the upload, never the range's own message."""
 
 
-def decide_range(part_range: PartRange, row: Row | None) -> Carry | Announce | Skip:
+@dataclass(frozen=True, slots=True)
+class BeginAnew:
+    """The upload was dropped, and no other one begun yet. Whoever dropped it may have been stopped, and its message be
+    acknowledged by another worker: a plain hint begins it."""
+
+
+def decide_range(part_range: PartRange, row: Row | None) -> Carry | Announce | BeginAnew | Skip:
     """What becomes of a message that asks for one range, from the row alone."""
     upload = upload_of(row)
     if upload is None or upload.id != part_range.upload_id:
-        return Skip(SkipReason.UPLOAD_GONE)
+        return BeginAnew() if row and row.state is State.PENDING else Skip(SkipReason.UPLOAD_GONE)
     if part_range.number not in upload.done:
         return Carry(upload)
     return Announce() if upload.is_whole else Skip(SkipReason.RANGE_DONE)

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from consumer_replicator.batch import Done
 from consumer_replicator.deadline import Deadline
 from consumer_replicator.outcome import Deferred, Failed, RangeCopied, Replicated, Skipped, SkipReason, UploadStarted
 from consumer_replicator.queue import Message
+from consumer_replicator.row import State
 from consumer_replicator.splitting import Splitting
 from tests.consumer.fake_aws import DLQ, QUEUE, Call, World, refuse
 from tests.consumer.rig import Rig, event
@@ -143,6 +145,19 @@ def test_ranges_that_are_done_or_obsolete_take_no_room(rig: Rig, world: World):
     for body in bodies * 4:
         world.send(body)
     assert [each.outcome for each in invoke(rig, Clock(world).deadline())] == [Skipped(SkipReason.UPLOAD_GONE)] * 8
+
+
+def test_an_upload_that_was_dropped_by_somebody_who_then_stopped_is_begun_anew_by_its_ranges(rig: Rig, world: World):
+    """As where one message is worked on twice: the second worker drops another event's upload, and is stopped, and the
+    first has acknowledged the message."""
+    begun(rig, 2)
+    before = rig.row("k")
+    assert before
+    dropped = replace(before, state=State.PENDING, generation=before.generation + 1, upload=None)
+    rig.manifest.write("k", before, dropped)
+    assert {each.outcome for each in invoke(rig, Clock(world).deadline())} == {Skipped(SkipReason.UPLOAD_GONE)}
+    rig.drain()
+    rig.assert_covered("k")
 
 
 def test_a_range_is_not_begun_where_the_time_that_is_left_may_not_do(world: World):

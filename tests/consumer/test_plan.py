@@ -11,6 +11,7 @@ from consumer_replicator.parts import Cut
 from consumer_replicator.plan import (
     Adopt,
     Announce,
+    BeginAnew,
     CancelDelete,
     Carry,
     CommitDeleted,
@@ -293,6 +294,11 @@ ASKED = PartRange("u-1", 2)
 )
 def test_a_range_of_an_upload_that_no_row_names_is_nothing_to_do(known: Row | None):
     assert decide_range(ASKED, known) == Skip(SkipReason.UPLOAD_GONE)
+
+
+def test_a_range_whose_upload_was_dropped_for_one_that_nobody_has_begun_has_it_begun():
+    """Whoever dropped it may have been stopped, and its message be acknowledged by another worker."""
+    assert decide_range(ASKED, row(State.PENDING)) == BeginAnew()
 
 
 def test_a_range_is_carried_once():
