@@ -37,6 +37,10 @@ class Secret:
         return "Secret('**********')"
 
 
+def _is_all(pattern: str, text: str) -> bool:
+    return re.fullmatch(pattern, text, re.ASCII) is not None
+
+
 class Text(NamedTuple):
     """Text that is `pattern` from its first character to its last; `form` says in words what that is.
 
@@ -47,7 +51,7 @@ class Text(NamedTuple):
     form: str
 
     def fits(self, text: str) -> bool:
-        return re.fullmatch(self.pattern, text, re.ASCII) is not None
+        return _is_all(self.pattern, text)
 
     def read(self, text: str) -> str:
         if not self.fits(text):
@@ -62,7 +66,7 @@ class Hidden(NamedTuple):
     form: str
 
     def fits(self, text: str) -> bool:
-        return re.fullmatch(self.pattern, text, re.ASCII) is not None
+        return _is_all(self.pattern, text)
 
     def read(self, text: str) -> Secret:
         if not self.fits(text):

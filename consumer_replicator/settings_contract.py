@@ -5,7 +5,7 @@ A test holds the two to the same answers.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Annotated, Any
 
@@ -66,8 +66,8 @@ def _make(kind: type[Settings]) -> type[BaseModel]:
 
 def _annotation(rule: Rule) -> Any:  # noqa: PLR0911 - a line for each kind of rule
     match rule:
-        case Text(_, form):
-            return Annotated[str, AfterValidator(_fitting(rule, f"must be {form}"))]
+        case Text():
+            return Annotated[str, AfterValidator(_fitting(rule))]
         case Hidden():
             return Annotated[SecretStr, AfterValidator(_secret(rule))]
         case Whole(least, most, None):
@@ -86,23 +86,18 @@ def _annotation(rule: Rule) -> Any:  # noqa: PLR0911 - a line for each kind of r
             ]
 
 
-def _fitting(rule: Text, otherwise: str) -> Any:
+def _fitting(rule: Text | Hidden) -> Callable[[str], str]:
     def check(text: str) -> str:
         if not rule.fits(text):
-            raise ValueError(otherwise)
+            raise ValueError(f"must be {rule.form}")
         return text
 
     return check
 
 
-def _secret(rule: Hidden) -> Any:
-    def check(hidden: SecretStr) -> Secret:
-        text = hidden.get_secret_value()
-        if not rule.fits(text):
-            raise ValueError(f"must be {rule.form}")
-        return Secret(text)
-
-    return check
+def _secret(rule: Hidden) -> Callable[[SecretStr], Secret]:
+    fitting = _fitting(rule)
+    return lambda hidden: Secret(fitting(hidden.get_secret_value()))
 
 
 def _allowed(rule: Whole, otherwise: str) -> Any:

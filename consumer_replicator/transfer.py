@@ -260,8 +260,8 @@ class Transfer:
         return self._advance(run, deadline, patience=0.0)
 
     def _came_early(self, run: Run, state: RangeState, step: Step, *, redelivered: bool) -> bool:
-        """Whether a paced range is not due yet. The one step that goes on with it then waits again, so does one that
-        may have been stopped before it sent that; any other ends.
+        """Whether a paced range is not due yet. Then the step that goes on with it waits again, and one that came
+        before waits with it, since it may have been stopped before it sent that; any other ends.
         """
         pause = 0.0 if state.done else self._parts.worker.pause(run, state)
         if pause > 0 and (redelivered or step.seen in (None, state.chunks)):
